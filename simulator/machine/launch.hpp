@@ -1,0 +1,83 @@
+// What the driver asks of the machine: memory to launch over, a grid to run, and what comes back.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "program/program.hpp"
+
+namespace sim {
+
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+  uint64_t count() const { return static_cast<uint64_t>(x) * y * z; }
+};
+
+// A simulated card; the rows are in machine/cards.cpp. Sources: spec/sm120-hardware.md §1.
+struct Card {
+  const char* key;             // "rtx-pro-6000"
+  const char* name;            // "NVIDIA RTX PRO 6000 Blackwell Workstation Edition"
+  int cc_major, cc_minor;
+  int sm_count;
+  uint32_t clock_khz, memory_clock_khz, memory_bus_bits;
+  uint64_t memory_bytes, l2_bytes;
+  uint32_t shared_per_sm, shared_per_block, shared_per_block_optin, shared_reserved;
+  uint32_t registers_per_sm, threads_per_sm, blocks_per_sm;
+};
+const Card* find_card(std::string_view key);  // nullptr: unknown
+std::vector<const Card*> all_cards();
+
+// All memory that a kernel may touch. Device addresses are host addresses. Thread safe.
+struct Allocation {
+  uint64_t address = 0, bytes = 0;
+  uint64_t serial = 0;         // "cuMemAlloc #12"
+  std::string name;            // how reports call it
+  bool is_owned = false;       // allocated here (red zones, quarantine) or registered host memory
+};
+class Memory {
+ public:
+  Memory();
+  ~Memory();
+  uint64_t allocate(uint64_t bytes, std::string name);         // 256-byte aligned, red zones around it; 0 when out of memory
+  bool free(uint64_t address);                                 // false: not the start of an owned allocation
+  bool register_host(uint64_t address, uint64_t bytes, std::string name);  // false: overlaps something registered
+  bool unregister_host(uint64_t address);
+  // The allocation that contains [address, address + bytes), or nothing.
+  std::optional<Allocation> find(uint64_t address, uint64_t bytes) const;
+  // For reports: "16 bytes past w2_scale (cuMemAlloc #12, 4096 bytes)", "inside freed cuMemAlloc #3", ...
+  std::string describe(uint64_t address, uint64_t bytes) const;
+  uint64_t bytes_in_use() const;
+  uint64_t version() const;    // changes with every allocate, free, register, unregister: look-up caches check it
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct LaunchConfig {
+  Dim3 grid, block, cluster;
+  uint32_t dynamic_shared_bytes = 0;
+  bool is_cooperative = false;
+};
+
+struct KernelCounters {
+  uint64_t warp_instructions = 0;
+  double seconds = 0;          // host seconds spent simulating
+};
+
+struct LaunchResult {
+  enum class Status { kOk, kIllegalAddress, kMisalignedAddress, kIllegalInstruction, kDeadlock, kTrap, kLaunchFailed } status = Status::kOk;
+  std::string report;          // multi-line, for people; empty when kOk
+  KernelCounters counters;
+};
+
+// Runs one grid to completion on all host cores. Launch limits (block size, shared memory, registers) have been checked.
+LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory, const Card& card);
+
+}  // namespace sim
