@@ -1,0 +1,33 @@
+// gemm_params.h: the parameter blocks of the NVFP4 dense GEMM kernels, shared by host and device.
+// C[m, n] = alpha * sum over k of (a[m, k] * sa[m, k / 16]) * (b[n, k] * sb[n, k / 16]); FP32 accumulation, one
+// rounding. A is [m, k / 2] uint8, B (weights) is [n, k / 2] uint8, both with k fastest and row pitches that are
+// multiples of 16 bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/ptx/tensor_map.h"
+
+namespace b12x {
+
+// b12x_nvfp4_gemm_tiled_{bf16,f16}. Tensor maps: CU_TENSOR_MAP_DATA_TYPE_UINT8, rank 2, dims {k / 2, rows}, element
+// strides 1, no interleave, out-of-bounds fill zero; box and swizzle as Nvfp4GemmTiledTraits says.
+// b12x_nvfp4_gemm_skinny_{bf16,f16}: the same struct; box and swizzle as Nvfp4GemmSkinnyTraits says.
+struct Nvfp4GemmParams {
+  TensorMap a_map;  // over A [m, k / 2]
+  TensorMap b_map;  // over B [n, k / 2]
+  const uint8_t*
+      a_scales;  // e4m3, 128x4 swizzled, align(m, 128) * (k / 16) bytes, 16-byte aligned; padding may hold anything
+  const uint8_t*
+      b_scales;  // e4m3, 128x4 swizzled, align(n, 128) * (k / 16) bytes, 16-byte aligned; padding may hold anything
+  const float* alpha;    // [1] on the device; nullptr = 1
+  void* c;               // [m, n] bf16 or f16, 16-byte aligned
+  int64_t c_row_stride;  // elements between rows of C, multiple of 8
+  int32_t m;             // >= 1
+  int32_t n;             // multiple of 8
+  int32_t k;             // multiple of 64
+  int32_t a_box_rows;    // rows of a_map's box: tiled kTileM; skinny 8, 16 or 32
+};
+static_assert(sizeof(Nvfp4GemmParams) == 320);
+
+}  // namespace b12x

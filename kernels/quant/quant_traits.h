@@ -1,0 +1,42 @@
+// quant_traits.h: launch shapes of the NVFP4 quantisation kernels, read by the planner and by the kernels themselves.
+#pragma once
+
+#include <cstdint>
+
+namespace b12x {
+
+// Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. Any number of blocks >= 1 is correct
+// (grid-stride); the natural one is ceil(scale_bytes / kThreads), at most a few waves of the device.
+struct Nvfp4QuantizeTraits {
+  static constexpr int kThreads = 128;
+  static constexpr int kBlockElements = 16;   // elements that share one scale byte; one thread quantises one such block
+  static constexpr int kMaxBlocksPerSm = 12;  // 1536 threads an SM / kThreads
+
+  static constexpr int64_t scale_bytes(int64_t rows, int64_t cols) {
+    const int64_t padded_rows = (rows + 127) / 128 * 128;
+    const int64_t padded_blocks = (cols / kBlockElements + 3) / 4 * 4;
+    return padded_rows * padded_blocks;
+  }
+
+  static constexpr int64_t grid(int64_t rows, int64_t cols, int sm_count) {
+    const int64_t wanted = (scale_bytes(rows, cols) + kThreads - 1) / kThreads;
+    const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
+    return wanted < resident ? wanted : resident;
+  }
+};
+
+// Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. A warp strides over rows.
+struct Nvfp4AmaxTraits {
+  static constexpr int kThreads = 256;
+  static constexpr int kWarps = kThreads / 32;
+  static constexpr int kMaxBlocksPerSm = 4;
+  static constexpr int kWorkspaceBytes = 8;
+
+  static constexpr int64_t grid(int64_t rows, int sm_count) {
+    const int64_t wanted = (rows + kWarps - 1) / kWarps;
+    const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
+    return wanted < resident ? wanted : resident;
+  }
+};
+
+}  // namespace b12x
