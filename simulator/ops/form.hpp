@@ -26,8 +26,15 @@ struct Form {
   //   v2r32 v4r32 ...      brace list of so many registers
   //   [a]                  address: base register or symbol, + offset
   //   [t,r32]              tensor operand [map, {c0, .. c4}]: flattened to map base, then the coordinates
-  //   l                    label
-  //   ...?                 optional trailing operand
+  //   l                    label; for brx.idx the .branchtargets list: ops gets its length, then instruction indices
+  //   ...?                 optional operand; one that does not fit what was written counts as omitted
+  // Several rows may share a dotted opcode if their operands differ (mov.b64 of a register, a pack, an unpack); the first
+  // that fits the statement is taken. The first operand is the destination unless it is an address or a label or the
+  // opcode is one of program/operands.cpp's kWithoutDestination.
+  // Widths must equal those of the declared registers. ld, st and cvt also take wider registers (PTX ISA 9.4.1): lowering
+  // adds a widening or narrowing instruction, so handlers see the row's widths only and never sign-extend past them.
+  // A special register that changes while a kernel runs (%clock, %globaltimer ..) is part of the opcode, not an operand:
+  // "mov.u64:%globaltimer" with operands "r64". All other special registers are slots.
   std::string_view operands;
   Handler execute;      // the handler, or
   Bind bind;            // how to choose it

@@ -11,6 +11,7 @@
 
 namespace sim {
 
+struct Form;
 struct Warp;
 struct Instr;
 using Handler = void (*)(Warp&, const Instr&);
@@ -86,6 +87,7 @@ struct Kernel {
   std::string name;
   std::vector<Instr> code;                   // ends with an exit; branch targets are indices
   std::vector<SourceLocation> locations;     // parallel to code
+  std::vector<const Form*> forms;            // parallel to code: the table row; nullptr: a width adapter of lowering, or unknown
   std::vector<std::string> text;             // parallel to code: the PTX statement, for reports and disassembly
   std::vector<uint32_t> operand_pool;        // Instr::ops points into it
   std::vector<ConstSlot> constants;
@@ -101,6 +103,7 @@ struct Kernel {
   uint32_t reqntid[3] = {0, 0, 0}, maxntid[3] = {0, 0, 0};
   uint32_t max_nreg = 0, min_ctas_per_sm = 0;
   bool is_explicit_cluster = false;
+  uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster
   std::string load_error;                    // not empty: forms the simulator does not know, file:line each; launching fails with it
   const struct Module* module = nullptr;
 };
