@@ -1,0 +1,57 @@
+# The only commands a newcomer needs. Each does the set-up and the build that it stands on.
+#   make run        build, then write text with the small NVFP4 model on the simulated GPU
+#   make test       build, then every C++ and Python test
+#   make build      set-up, kernels, libraries, Python package
+#   make lint       layer rules, file rules, SASS rules, formatting
+#   make bench      speed of the simulator
+#   make test-long  also the tests that take minutes
+#   make setup      .venv and .cuda only
+#   make format     rewrite sources in the house format
+#   make clean      remove what the build made (the tools of .venv and .cuda stay)
+# Settings: B12X_NVCC=path (another nvcc), B12X_JOBS=n, B12X_PROMPT='text', CXX, PYTHON.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+BIN := $(CURDIR)/.venv/bin
+B12X_JOBS ?= $(shell nproc)
+B12X_NVCC ?= $(CURDIR)/.cuda/nvidia/cu13/bin/nvcc
+B12X_PROMPT ?= In the beginning
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+export CXX
+
+.PHONY: help setup build run test test-long lint bench format clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@tools/setup/setup.sh
+
+build: setup
+	@tools/setup/build.sh "$(B12X_NVCC)" "$(B12X_JOBS)"
+
+run: build
+	@$(BIN)/b12x generate --prompt "$(B12X_PROMPT)"
+
+test: build
+	@tools/setup/test.sh "$(B12X_JOBS)"
+
+test-long: build
+	@B12X_LONG_TESTS=1 tools/setup/test.sh "$(B12X_JOBS)"
+
+lint: build
+	@$(BIN)/python tools/lint/run.py
+
+bench: build
+	@build/simulator/bench/sim_bench
+
+format: setup
+	@$(BIN)/python tools/lint/format.py --write
+
+clean:
+	rm -rf build python/b12x/_lib
