@@ -1,0 +1,148 @@
+// Fatbin layout, read off files that nvcc 13 writes (nothing here comes from NVIDIA's code):
+//   header  u32 magic 0xBA55ED50, u16 version 1, u16 header bytes, u64 bytes that follow
+//   entry   u16 kind (1 PTX, 2 ELF), u16 version, u32 header bytes, u64 payload bytes, u32 compressed bytes, u32 options offset,
+//           u16 minor, u16 major, u32 architecture, u32 name offset, u32 name bytes, u64 flags, u64 0, u64 plain bytes
+#include "driver/fatbin.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace sim::driver {
+namespace {
+
+constexpr uint32_t kFatbinMagic = 0xBA55ED50;
+constexpr uint32_t kWrapperMagic = 0x466243B1;
+constexpr uint16_t kKindPtx = 1;
+constexpr uint64_t kCompressedFlags = 0x2000 | 0x8000;  // LZ4, zstd
+
+struct FatbinHeader {
+  uint32_t magic;
+  uint16_t version, header_bytes;
+  uint64_t bytes;
+};
+struct EntryHeader {
+  uint16_t kind, version;
+  uint32_t header_bytes;
+  uint64_t payload_bytes;
+  uint32_t compressed_bytes, options_offset;
+  uint16_t minor, major;
+  uint32_t arch;
+  uint32_t name_offset, name_bytes;
+  uint64_t flags, reserved, plain_bytes;
+};
+static_assert(sizeof(FatbinHeader) == 16 && sizeof(EntryHeader) == 64);
+
+template <class T>
+T read(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+[[noreturn]] void damaged(const std::string& what) {
+  throw ImageError(ImageError::Kind::kInvalidImage, "the fatbin is damaged: " + what);
+}
+
+// The word behind `.target`, up to a comma or white space; empty when the text has none.
+std::string_view target_of(std::string_view ptx) {
+  const size_t at = ptx.find(".target");
+  if (at == std::string_view::npos) return {};
+  const size_t begin = ptx.find_first_not_of(" \t", at + 7);
+  if (begin == std::string_view::npos) return {};
+  return ptx.substr(begin, ptx.find_first_of(", \t\r\n", begin) - begin);
+}
+
+struct Target {
+  int arch = 0;         // 120
+  char suffix = '\0';   // 'a', 'f' or none
+};
+Target parse_target(std::string_view text) {
+  Target t;
+  if (!text.starts_with("sm_")) return t;
+  size_t i = 3;
+  for (; i < text.size() && text[i] >= '0' && text[i] <= '9' && t.arch < 10000; ++i) t.arch = t.arch * 10 + (text[i] - '0');
+  if (i < text.size()) t.suffix = text[i];
+  return t;
+}
+
+// Larger = more specific.
+int rank(const Target& t) { return t.arch * 4 + (t.suffix == 'a' ? 2 : t.suffix == 'f' ? 1 : 0); }
+
+std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& card) {
+  if (bytes < sizeof(FatbinHeader)) damaged("shorter than its header");
+  const auto header = read<FatbinHeader>(image);
+  if (header.version != 1 || header.header_bytes != sizeof(FatbinHeader))
+    damaged("unknown version " + std::to_string(header.version));
+  if (header.bytes > bytes - sizeof(FatbinHeader))
+    damaged("the header promises " + std::to_string(header.bytes) + " bytes, " + std::to_string(bytes - sizeof(FatbinHeader)) + " are there");
+  std::string_view best;
+  int best_rank = -1;
+  std::string held;
+  for (uint64_t at = 0; at < header.bytes;) {
+    const uint64_t left = header.bytes - at;
+    const std::byte* entry = image + sizeof(FatbinHeader) + at;
+    if (left < sizeof(EntryHeader)) damaged("an entry's header is cut off");
+    const auto e = read<EntryHeader>(entry);
+    if (e.header_bytes < sizeof(EntryHeader) || e.header_bytes > left || e.payload_bytes > left - e.header_bytes)
+      damaged("an entry reaches past the end");
+    if (e.kind == kKindPtx) {
+      if ((e.flags & kCompressedFlags) != 0 || e.compressed_bytes != 0)
+        throw ImageError(ImageError::Kind::kNoBinary, "the fatbin's PTX is compressed; build with nvcc --compress-mode=none");
+      std::string_view ptx(reinterpret_cast<const char*>(entry + e.header_bytes), e.payload_bytes);
+      ptx = ptx.substr(0, ptx.find('\0'));
+      const std::string_view target = target_of(ptx);
+      held += (held.empty() ? "PTX for " : ", ") + std::string(target.empty() ? "an unnamed target" : target);
+      if (target_runs_on(target, card) && rank(parse_target(target)) > best_rank) {
+        best = ptx;
+        best_rank = rank(parse_target(target));
+      }
+    }
+    at += e.header_bytes + e.payload_bytes;
+  }
+  if (best_rank < 0)
+    throw ImageError(ImageError::Kind::kNoBinary,
+                     "the fatbin holds " + (held.empty() ? std::string("no PTX, only machine code") : held) + "; the simulated " + card.name +
+                         " (compute capability " + std::to_string(card.cc_major) + "." + std::to_string(card.cc_minor) +
+                         ") needs PTX it can run: build with -gencode arch=compute_XX,code=[compute_XX,sm_XX]");
+  return best;
+}
+
+}  // namespace
+
+bool target_runs_on(std::string_view target, const Card& card) {
+  const Target t = parse_target(target);
+  const int cc = card.cc_major * 10 + card.cc_minor;
+  if (t.arch == 0) return false;
+  if (t.suffix == 'a') return t.arch == cc;
+  if (t.suffix == 'f') return t.arch / 10 == card.cc_major && t.arch <= cc;
+  return t.arch <= cc;
+}
+
+std::string_view find_ptx(const void* image, size_t bytes, const Card& card) {
+  if (image == nullptr) throw ImageError(ImageError::Kind::kInvalidImage, "the image pointer is null");
+  const auto* at = static_cast<const std::byte*>(image);
+  if (bytes < 4) throw ImageError(ImageError::Kind::kInvalidImage, "the image is shorter than four bytes");
+  uint32_t magic = read<uint32_t>(at);
+  if (magic == kWrapperMagic) {  // u32 magic, u32 version, pointer to the fatbin
+    at = read<const std::byte*>(at + 8);
+    bytes = SIZE_MAX;
+    if (at == nullptr || (magic = read<uint32_t>(at)) != kFatbinMagic) damaged("its wrapper points at something else");
+  }
+  if (magic == kFatbinMagic) return from_fatbin(at, bytes, card);
+  if (std::memcmp(at, "\x7f" "ELF", 4) == 0)
+    throw ImageError(ImageError::Kind::kNoBinary,
+                     "the image is a cubin: machine code, which the simulator does not execute; pass PTX or a fatbin that holds PTX");
+  const char* text = static_cast<const char*>(static_cast<const void*>(at));
+  const std::string_view ptx(text, bytes == SIZE_MAX ? std::strlen(text) : strnlen(text, bytes));
+  const std::string_view target = target_of(ptx);
+  if (ptx.find(".version") == std::string_view::npos || target.empty())
+    throw ImageError(ImageError::Kind::kInvalidImage, "the image is neither a fatbin nor PTX text (no .version or .target in it)");
+  if (!target_runs_on(target, card))
+    throw ImageError(ImageError::Kind::kNoBinary, "the PTX is for " + std::string(target) + "; the simulated " + card.name +
+                                                      " has compute capability " + std::to_string(card.cc_major) + "." +
+                                                      std::to_string(card.cc_minor));
+  return ptx;
+}
+
+}  // namespace sim::driver

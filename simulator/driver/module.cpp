@@ -1,0 +1,254 @@
+// Modules and libraries, functions and kernels: PTX is parsed and lowered when it is loaded.
+#include <fstream>
+#include <iterator>
+
+#include "driver/fatbin.hpp"
+#include "driver/state.hpp"
+
+using namespace sim::driver;
+
+namespace {
+
+CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string& name) {
+  if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *out = nullptr;
+  State& s = state();
+  std::string_view ptx;
+  try {
+    ptx = find_ptx(image, bytes, *s.card);
+  } catch (const ImageError& e) {
+    return report(e.kind == ImageError::Kind::kNoBinary ? CUDA_ERROR_NO_BINARY_FOR_GPU : CUDA_ERROR_INVALID_IMAGE, e.what(), false);
+  }
+  auto module = std::make_unique<CUmod_st>();
+  module->program = sim::load_ptx(ptx, name);
+  for (const auto& kernel : module->program->kernels) {
+    auto f = std::make_unique<CUfunc_st>();
+    f->kernel = kernel.get();
+    f->module = module.get();
+    f->max_dynamic_shared_bytes =
+        s.card->shared_per_block > kernel->static_shared_bytes ? s.card->shared_per_block - kernel->static_shared_bytes : 0;
+    s.live.insert(f.get());
+    module->functions.push_back(std::move(f));
+  }
+  for (const sim::GlobalVariable& g : module->program->globals) s.memory.register_host(g.address, g.bytes, g.name);
+  *out = module.get();
+  s.live.insert(module.get());
+  s.modules.emplace(module.get(), std::move(module));
+  return CUDA_SUCCESS;
+}
+
+CUresult unload(CUmodule module) {
+  State& s = state();
+  if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
+  for (const auto& f : module->functions) s.live.erase(f.get());
+  for (const sim::GlobalVariable& g : module->program->globals) s.memory.unregister_host(g.address);
+  s.live.erase(module);
+  s.modules.erase(module);
+  return CUDA_SUCCESS;
+}
+
+CUresult load_file(CUmodule* out, const char* path) {
+  if (path == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return CUDA_ERROR_FILE_NOT_FOUND;
+  const std::string image((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return load(out, image.data(), image.size(), path);
+}
+
+CUresult find_function(CUfunction* out, CUmodule module, const char* name) {
+  if (out == nullptr || name == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
+  *out = module->find(name);
+  return *out != nullptr ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
+CUresult find_global(CUdeviceptr* address, size_t* bytes, CUmodule module, const char* name) {
+  if (name == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
+  for (const sim::GlobalVariable& g : module->program->globals) {
+    if (g.name != name) continue;
+    if (address != nullptr) *address = g.address;
+    if (bytes != nullptr) *bytes = g.bytes;
+    return CUDA_SUCCESS;
+  }
+  return CUDA_ERROR_NOT_FOUND;
+}
+
+CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
+  if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+  const sim::Kernel& k = *f->kernel;
+  const auto limit = [](const uint32_t* n) { return static_cast<int>(n[0] * std::max(1u, n[1]) * std::max(1u, n[2])); };
+  switch (which) {
+    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+      *value = k.reqntid[0] != 0 ? limit(k.reqntid) : k.maxntid[0] != 0 ? limit(k.maxntid) : 1024;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = static_cast<int>(k.static_shared_bytes); return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = static_cast<int>(k.local_bytes); return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+    case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET: *value = 0; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+    case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = state().card->cc_major * 10 + state().card->cc_minor; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = static_cast<int>(f->max_dynamic_shared_bytes); return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = f->preferred_carveout; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED: *value = f->non_portable_cluster; return CUDA_SUCCESS;
+    default: return CUDA_ERROR_NOT_SUPPORTED;  // registers, among others: PTX has none
+  }
+}
+
+CUresult set_attribute(CUfunction f, CUfunction_attribute which, int value) {
+  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+  switch (which) {
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: {
+      const uint64_t total = static_cast<uint64_t>(std::max(0, value)) + f->kernel->static_shared_bytes;
+      if (value < 0 || total > state().card->shared_per_block_optin) return CUDA_ERROR_INVALID_VALUE;
+      f->max_dynamic_shared_bytes = static_cast<uint32_t>(value);
+      return CUDA_SUCCESS;
+    }
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      if (value < -1 || value > 100) return CUDA_ERROR_INVALID_VALUE;
+      f->preferred_carveout = value;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED: f->non_portable_cluster = value; return CUDA_SUCCESS;
+    default: return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+
+CUresult get_name(const char** name, CUfunction f) {
+  if (name == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+  *name = f->kernel->name.c_str();
+  return CUDA_SUCCESS;
+}
+
+CUresult get_param_info(CUfunction f, size_t index, size_t* offset, size_t* bytes) {
+  if (offset == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+  if (index >= f->kernel->params.size()) return CUDA_ERROR_INVALID_VALUE;
+  *offset = f->kernel->params[index].offset;
+  if (bytes != nullptr) *bytes = f->kernel->params[index].bytes;
+  return CUDA_SUCCESS;
+}
+
+CUmodule as_module(CUlibrary library) { return reinterpret_cast<CUmodule>(library); }
+CUfunction as_function(CUkernel kernel) { return reinterpret_cast<CUfunction>(kernel); }
+
+}  // namespace
+
+extern "C" {
+
+CUresult CUDAAPI cuModuleLoad(CUmodule* out, const char* path) {
+  return call([&] { return load_file(out, path); });
+}
+CUresult CUDAAPI cuModuleLoadData(CUmodule* out, const void* image) {
+  return call([&] { return load(out, image, SIZE_MAX, "ptx in memory"); });
+}
+CUresult CUDAAPI cuModuleLoadDataEx(CUmodule* out, const void* image, unsigned int, CUjit_option*, void**) {
+  return cuModuleLoadData(out, image);  // JIT options tune a compiler that is not there
+}
+CUresult CUDAAPI cuModuleLoadFatBinary(CUmodule* out, const void* image) { return cuModuleLoadData(out, image); }
+CUresult CUDAAPI cuModuleUnload(CUmodule module) {
+  return call([&] { return unload(module); });
+}
+CUresult CUDAAPI cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
+  if (mode == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *mode = CU_MODULE_EAGER_LOADING;
+  return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuModuleGetFunction(CUfunction* out, CUmodule module, const char* name) {
+  return call([&] { return find_function(out, module, name); });
+}
+CUresult CUDAAPI cuModuleGetFunctionCount(unsigned int* count, CUmodule module) {
+  return call([&] {
+    if (count == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
+    *count = static_cast<unsigned>(module->functions.size());
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuModuleGetGlobal_v2(CUdeviceptr* address, size_t* bytes, CUmodule module, const char* name) {
+  return call([&] { return find_global(address, bytes, module, name); });
+}
+CUresult CUDAAPI cuFuncGetAttribute(int* value, CUfunction_attribute which, CUfunction f) {
+  return call([&] { return get_attribute(value, which, f); });
+}
+CUresult CUDAAPI cuFuncSetAttribute(CUfunction f, CUfunction_attribute which, int value) {
+  return call([&] { return set_attribute(f, which, value); });
+}
+CUresult CUDAAPI cuFuncSetCacheConfig(CUfunction f, CUfunc_cache) {
+  return call([&] { return is_live(f) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; });
+}
+CUresult CUDAAPI cuFuncGetModule(CUmodule* module, CUfunction f) {
+  return call([&] {
+    if (module == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+    *module = f->module;
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuFuncGetName(const char** name, CUfunction f) {
+  return call([&] { return get_name(name, f); });
+}
+CUresult CUDAAPI cuFuncGetParamInfo(CUfunction f, size_t index, size_t* offset, size_t* bytes) {
+  return call([&] { return get_param_info(f, index, offset, bytes); });
+}
+
+CUresult CUDAAPI cuLibraryLoadData(CUlibrary* out, const void* image, CUjit_option*, void**, unsigned int, CUlibraryOption*,
+                                   void**, unsigned int) {
+  return call({.context = false}, [&] { return load(reinterpret_cast<CUmodule*>(out), image, SIZE_MAX, "ptx in memory"); });
+}
+CUresult CUDAAPI cuLibraryLoadFromFile(CUlibrary* out, const char* path, CUjit_option*, void**, unsigned int, CUlibraryOption*,
+                                       void**, unsigned int) {
+  return call({.context = false}, [&] { return load_file(reinterpret_cast<CUmodule*>(out), path); });
+}
+CUresult CUDAAPI cuLibraryUnload(CUlibrary library) {
+  return call({.context = false}, [&] { return unload(as_module(library)); });
+}
+CUresult CUDAAPI cuLibraryGetKernel(CUkernel* out, CUlibrary library, const char* name) {
+  return call({.context = false}, [&] { return find_function(reinterpret_cast<CUfunction*>(out), as_module(library), name); });
+}
+CUresult CUDAAPI cuLibraryGetKernelCount(unsigned int* count, CUlibrary library) {
+  return cuModuleGetFunctionCount(count, as_module(library));
+}
+CUresult CUDAAPI cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int capacity, CUlibrary library) {
+  return call({.context = false}, [&] {
+    if (kernels == nullptr || !is_live(as_module(library))) return CUDA_ERROR_INVALID_HANDLE;
+    const auto& functions = as_module(library)->functions;
+    for (size_t i = 0; i < functions.size() && i < capacity; ++i) kernels[i] = reinterpret_cast<CUkernel>(functions[i].get());
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuLibraryGetModule(CUmodule* module, CUlibrary library) {
+  return call([&] {
+    if (module == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!is_live(as_module(library))) return CUDA_ERROR_INVALID_HANDLE;
+    *module = as_module(library);
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuLibraryGetGlobal(CUdeviceptr* address, size_t* bytes, CUlibrary library, const char* name) {
+  return call([&] { return find_global(address, bytes, as_module(library), name); });
+}
+CUresult CUDAAPI cuKernelGetFunction(CUfunction* out, CUkernel kernel) {
+  return call([&] {
+    if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!is_live(as_function(kernel))) return CUDA_ERROR_INVALID_HANDLE;
+    *out = as_function(kernel);
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuKernelGetAttribute(int* value, CUfunction_attribute which, CUkernel kernel, CUdevice) {
+  return call({.context = false}, [&] { return get_attribute(value, which, as_function(kernel)); });
+}
+CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute which, int value, CUkernel kernel, CUdevice) {
+  return call({.context = false}, [&] { return set_attribute(as_function(kernel), which, value); });
+}
+CUresult CUDAAPI cuKernelGetName(const char** name, CUkernel kernel) {
+  return call({.context = false}, [&] { return get_name(name, as_function(kernel)); });
+}
+CUresult CUDAAPI cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t* offset, size_t* bytes) {
+  return call({.context = false}, [&] { return get_param_info(as_function(kernel), index, offset, bytes); });
+}
+
+}  // extern "C"

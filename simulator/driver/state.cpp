@@ -1,0 +1,62 @@
+#include "driver/state.hpp"
+
+#include <cstdio>
+#include <new>
+
+#include "ptx/ast.hpp"
+
+CUfunc_st* CUmod_st::find(const char* name) const {
+  for (const auto& f : functions)
+    if (f->kernel->name == name) return f.get();
+  return nullptr;
+}
+
+namespace sim::driver {
+
+State& state() {
+  static State* instance = new State;  // never destroyed: other libraries' destructors may still call in at exit
+  return *instance;
+}
+
+std::vector<CUcontext>& context_stack() {
+  thread_local std::vector<CUcontext> stack;
+  return stack;
+}
+
+CUcontext current_context() { return context_stack().empty() ? nullptr : context_stack().back(); }
+
+bool is_stream(CUstream stream) {
+  return stream == nullptr || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD || is_live(stream);
+}
+
+CUresult call(Required required, const std::function<CUresult()>& body) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  if (s.card == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  if (required.context && current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  if (required.healthy && s.sticky_error != CUDA_SUCCESS) return s.sticky_error;
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  } catch (const ptx::Error& e) {
+    return report(CUDA_ERROR_INVALID_PTX, e.what(), false);
+  } catch (const std::exception& e) {
+    return report(CUDA_ERROR_UNKNOWN, e.what(), false);
+  }
+}
+
+CUresult submit(CUstream stream, const std::function<CUresult()>& work) {
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  return work();
+}
+
+CUresult report(CUresult error, const std::string& text, bool is_sticky) {
+  State& s = state();
+  s.last_report = text;
+  std::fprintf(stderr, "simulator: %s\n", text.c_str());
+  if (is_sticky) s.sticky_error = error;
+  return error;
+}
+
+}  // namespace sim::driver

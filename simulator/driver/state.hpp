@@ -1,0 +1,101 @@
+// Everything that the driver remembers between calls: the card, its memory, the handles that it gave out, errors and
+// statistics. Handles are pointers to the structs below; a registry of live ones makes a stale handle an error, not a crash.
+#pragma once
+
+#include <cuda.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "machine/launch.hpp"
+#include "program/program.hpp"
+
+// CUfunction and CUkernel are the same thing here: an entry of a loaded module with its attributes.
+struct CUfunc_st {
+  const sim::Kernel* kernel = nullptr;
+  CUmod_st* module = nullptr;
+  uint32_t max_dynamic_shared_bytes = 0;
+  int preferred_carveout = -1;
+  int non_portable_cluster = 0;
+};
+// CUmodule and CUlibrary likewise.
+struct CUmod_st {
+  std::unique_ptr<sim::Module> program;
+  std::vector<std::unique_ptr<CUfunc_st>> functions;  // in the order of program->kernels
+  CUfunc_st* find(const char* name) const;
+};
+struct CUctx_st {
+  unsigned flags = 0;
+  bool is_primary = false;
+};
+struct CUstream_st {
+  unsigned flags = 0;
+  int priority = 0;
+  unsigned long long id = 0;
+};
+struct CUevent_st {
+  unsigned flags = 0;
+  bool is_recorded = false;
+  std::chrono::steady_clock::time_point time;
+};
+
+namespace sim::driver {
+
+struct KernelStat {
+  uint64_t launches = 0;
+  uint64_t warp_instructions = 0;
+  double seconds = 0;
+};
+
+struct State {
+  std::recursive_mutex mutex;
+  const Card* card = nullptr;  // set by cuInit
+  Memory memory;
+  CUctx_st primary{.flags = 0, .is_primary = true};
+  int primary_references = 0;
+  CUresult sticky_error = CUDA_SUCCESS;  // after a fault every call fails with it until the context is destroyed or reset
+  std::string last_report;
+  std::map<std::string, KernelStat> kernel_stats;
+  std::unordered_set<const void*> live;  // every handle that is valid
+  std::map<const CUmod_st*, std::unique_ptr<CUmod_st>> modules;
+  std::set<std::unique_ptr<CUctx_st>> contexts;
+  unsigned long long next_id = 1;
+};
+State& state();
+
+// What a call needs before it does anything: cuInit has run, a context is current, no fault has stopped the context.
+struct Required {
+  bool context = true;
+  bool healthy = true;
+};
+// Takes the driver's lock, checks what is required, runs `body` and turns C++ exceptions into CUresults, so that none
+// leaves the C ABI.
+CUresult call(Required required, const std::function<CUresult()>& body);
+inline CUresult call(const std::function<CUresult()>& body) { return call(Required{}, body); }
+
+CUcontext current_context();
+std::vector<CUcontext>& context_stack();  // of the calling thread
+
+// True for the null, legacy and per-thread default streams and for streams of ours.
+bool is_stream(CUstream stream);
+template <class T>
+bool is_live(const T* handle) {
+  return handle != nullptr && state().live.contains(handle);
+}
+
+// Work on a stream runs when it is submitted: that is one of the legal schedules, since the host enqueues in an order that
+// respects every event.
+CUresult submit(CUstream stream, const std::function<CUresult()>& work);
+
+// Records a fault's report, prints it to stderr (as a checker does) and makes the error sticky when it is one that
+// hardware does not survive.
+CUresult report(CUresult error, const std::string& text, bool is_sticky);
+
+}  // namespace sim::driver
