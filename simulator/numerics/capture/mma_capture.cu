@@ -1,8 +1,9 @@
 // mma_capture.cu: records what this GPU's mma.sync answers to the tiles of mma_inputs.hpp. Usage: mma_capture FOLDER
 //
-//   FOLDER/mma_hash_<form>.u64   [6 distributions][256 blocks of 1024 tiles]: sum of mix(index, register)
-//   FOLDER/mma_tiles_<form>.u32  [6 distributions][32 tiles][registers][32 lanes] of D
-// index = tile << 7 | register << 5 | lane. Only forms that Hopper and SM120 share and that Hopper does not emulate.
+//   FOLDER/mma_hash_<form>.u64   [7 distributions][256 blocks of 1024 tiles]: sum of mix(index, register)
+//   FOLDER/mma_tiles_<form>.u32  [7 distributions][32 tiles][registers][32 lanes] of D
+// index = tile << 7 | register << 5 | lane. Forms that Hopper and SM120
+// share; the two fp8 forms are emulated on Hopper (f16 mma and additions), so their answers hold for card h200 alone.
 #include <cuda_runtime.h>
 
 #include <cstdio>
@@ -16,7 +17,8 @@ namespace capture = sim::numerics::capture;
 
 namespace {
 
-enum class Form { kF16K16, kBf16K16, kF16K16Half, kF16K8, kBf16K8, kF16K8Half, kTf32K8, kTf32K4, kS8K32 };
+enum class Form { kF16K16, kBf16K16, kF16K16Half, kF16K8, kBf16K8, kF16K8Half, kTf32K8, kTf32K4, kS8K32,
+                  kE4m3K32, kE5m2K32 };
 
 struct Shape {
   capture::Layout layout;
@@ -35,7 +37,8 @@ constexpr Shape shape() {
   if constexpr (kForm == Form::kF16K8Half) return {capture::kF16, 16, 1, 2, 1, 2, true, false, -28};
   if constexpr (kForm == Form::kTf32K8) return {capture::kTf32, 32, 2, 4, 2, 4, false, false, -126};
   if constexpr (kForm == Form::kTf32K4) return {capture::kTf32, 32, 4, 2, 1, 4, false, false, -126};
-  return {capture::kE4m3, 8, 1, 4, 2, 4, false, true, 0};  // s8: any byte
+  if constexpr (kForm == Form::kE5m2K32) return {capture::kE5m2, 8, 1, 4, 2, 4, false, false, -28};
+  return {capture::kE4m3, 8, 1, 4, 2, 4, false, kForm == Form::kS8K32, -12};  // s8: the same bytes
 }
 
 template <Form kForm>
@@ -112,6 +115,22 @@ __device__ void mma(uint32_t* d, const uint32_t* a, const uint32_t* b, const uin
                    "r"(b[0]), "r"(b[1]),
                    "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3]));
   }
+  if constexpr (kForm == Form::kE4m3K32) {
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]),
+                   "r"(b[0]), "r"(b[1]),
+                   "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3]));
+  }
+  if constexpr (kForm == Form::kE5m2K32) {
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e5m2.e5m2.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]),
+                   "r"(b[0]), "r"(b[1]),
+                   "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3]));
+  }
 }
 
 template <Form kForm>
@@ -128,7 +147,7 @@ __device__ void run_tile(int distribution, uint32_t tile, int lane, uint32_t* d)
 }
 
 template <Form kForm>
-__global__ void hash_tiles(unsigned long long* sums) {  // grid (256, 6), 256 threads: 8 warps, 128 tiles each
+__global__ void hash_tiles(unsigned long long* sums) {  // grid (256, 7), 256 threads: 8 warps, 128 tiles each
   const int lane = threadIdx.x & 31;
   unsigned long long sum = 0;
   for (uint32_t i = threadIdx.x / 32; i < capture::kTilesPerBlock; i += 8) {
@@ -142,7 +161,7 @@ __global__ void hash_tiles(unsigned long long* sums) {  // grid (256, 6), 256 th
 }
 
 template <Form kForm>
-__global__ void store_tiles(uint32_t* out) {  // grid (32, 6), one warp
+__global__ void store_tiles(uint32_t* out) {  // grid (32, 7), one warp
   const int lane = threadIdx.x;
   constexpr int kRegisters = shape<kForm>().c_registers;
   uint32_t d[4] = {};
@@ -200,6 +219,8 @@ int main(int argc, char** argv) {
   record<Form::kTf32K8>(folder, "tf32_k8", device);
   record<Form::kTf32K4>(folder, "tf32_k4", device);
   record<Form::kS8K32>(folder, "s8_k32", device);
+  record<Form::kE4m3K32>(folder, "e4m3_k32", device);
+  record<Form::kE5m2K32>(folder, "e5m2_k32", device);
   std::printf("mma tiles recorded\n");
   return 0;
 }

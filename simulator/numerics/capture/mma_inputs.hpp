@@ -2,7 +2,8 @@
 //
 // Counter-based, so the GPU that records and the host that replays make the same tiles without storing them.
 // Distributions: 0 uniform bits, 1 near-equal exponents, 2 neighbours in k cancel, 3 subnormals and zeros,
-// 4 wide exponents with big and small C, 5 like 1 with NaN, infinity, zero and the largest finite value sprinkled in.
+// 4 wide exponents with big and small C, 5 like 1 with NaN, infinity, zero and the largest finite value sprinkled in,
+// 6 sums near and below the smallest f32 (formats with 8 exponent bits; the others get small values).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace sim::numerics::capture {
 
-inline constexpr int kDistributions = 6;
+inline constexpr int kDistributions = 7;
 inline constexpr uint32_t kTilesPerBlock = 1024;
 inline constexpr uint32_t kTileBlocks = 256;   // 262,144 tiles of each form and distribution are hashed
 inline constexpr uint32_t kStoredTiles = 32;   // and so many kept in full
@@ -36,9 +37,13 @@ constexpr uint32_t element(Layout layout, int distribution, uint64_t random, int
   }
   if (distribution == 3) exponent = pick % 3;
   if (distribution == 4) exponent = exponents / 4 + pick % (exponents / 2 + 1);
+  if (distribution == 6) {
+    const int wanted = bias - 68 - static_cast<int>(pick % 11);
+    exponent = wanted < 0 ? pick & 1 : static_cast<uint32_t>(wanted);
+  }
   uint32_t bits = exponent << layout.mantissa_bits | mantissa;
   const uint32_t rare = static_cast<uint32_t>(random >> 40) & 0xff;
-  if (distribution == 3 && rare < 32) bits = 0;
+  if ((distribution == 3 || distribution == 6) && rare < 32) bits = 0;
   if (distribution == 5) {
     if (rare == 0) bits = exponents << layout.mantissa_bits;                                             // infinity
     if (rare == 1) bits = exponents << layout.mantissa_bits | (1u << (layout.mantissa_bits - 1));        // NaN
@@ -89,6 +94,7 @@ constexpr uint32_t accumulator_register(bool half, int product_scale, int distri
     if ((random >> 40 & 7) == 0) return sign;
     return sign | (exponent > 0 ? static_cast<uint32_t>(exponent) << 23 : 0) | mantissa;
   }
+  if (distribution == 6) return (pick & 1) != 0 ? 0 : sign | mantissa >> pick / 2 % 24;
   if (distribution == 4) return sign | static_cast<uint32_t>(127 + pick % 96 - 48) << 23 | mantissa;
   return element(kF32, distribution, random, 2);
 }
