@@ -1,0 +1,110 @@
+// quant.cpp: shapes and element type -> quantisation kernel and launch. One kernel per element type and input; the
+// grid covers the scale bytes, at most as many blocks as fit the card at once.
+#include "b12x/quant.hpp"
+
+#include <array>
+#include <limits>
+
+#include "base/align.hpp"
+#include "base/check.hpp"
+#include "kernels/quant/quant_traits.h"
+#include "plan/print.hpp"
+
+namespace b12x {
+namespace {
+
+struct KernelRow {
+  DType dtype;
+  std::string_view global_scale;
+  std::string_view quantize;
+  std::string_view silu_mul_quantize;
+};
+constexpr std::array<KernelRow, 3> kKernels{{
+    {DType::kBf16, "b12x_nvfp4_amax_bf16", "b12x_nvfp4_quantize_bf16", "b12x_nvfp4_silu_mul_quantize_bf16"},
+    {DType::kF16, "b12x_nvfp4_amax_f16", "b12x_nvfp4_quantize_f16", "b12x_nvfp4_silu_mul_quantize_f16"},
+    {DType::kF32, "b12x_nvfp4_amax_f32", "b12x_nvfp4_quantize_f32", "b12x_nvfp4_silu_mul_quantize_f32"},
+}};
+
+constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max();  // rows and columns are int32 in the kernels
+
+const KernelRow& kernels_of(std::string_view op, DType dtype) {
+  for (const KernelRow& row : kKernels) {
+    if (row.dtype == dtype) return row;
+  }
+  fail(op, ": x has dtype ", name_of(dtype), ", want bfloat16, float16 or float32");
+}
+
+void check_sizes(std::string_view op, int64_t rows, int64_t cols) {
+  if (rows < 0 || rows > kMaxSize) fail(op, ": rows is ", rows, ", want 0 to ", kMaxSize);
+  if (cols < 1 || cols > kMaxSize) fail(op, ": cols is ", cols, ", want 1 to ", kMaxSize);
+}
+
+const char* name_of_input(QuantizeInput input) {
+  switch (input) {
+    case QuantizeInput::kPlain:
+      return "plain";
+    case QuantizeInput::kGateUp:
+      return "silu(gate,up)";
+    case QuantizeInput::kUpGate:
+      return "silu(up,gate)";
+  }
+  fail("quantize: unknown input layout ", static_cast<int>(input));
+}
+
+}  // namespace
+
+int64_t nvfp4_scale_bytes(int64_t rows, int64_t cols) { return Nvfp4QuantizeTraits::scale_bytes(rows, cols); }
+
+GlobalScalePlan plan_global_scale(const GlobalScaleProblem& problem, const DeviceInfo& device) {
+  const std::string_view op = "global_scale";
+  check_sizes(op, problem.rows, problem.cols);
+  using Traits = Nvfp4AmaxTraits;
+  GlobalScalePlan plan{.problem = problem,
+                       .kernel = kernels_of(op, problem.dtype).global_scale,
+                       .launch = {},
+                       .workspace_bytes = Traits::kWorkspaceBytes};
+  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(problem.rows, device.sm_count));
+  plan.launch.block[0] = Traits::kThreads;
+  return plan;
+}
+
+QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& device) {
+  const std::string_view op = "quantize";
+  check_sizes(op, problem.rows, problem.cols);
+  using Traits = Nvfp4QuantizeTraits;
+  if (problem.cols % Traits::kBlockElements != 0) {
+    fail(op, ": cols is ", problem.cols, ", want a multiple of ", Traits::kBlockElements,
+         ": that many neighbours share one scale");
+  }
+  const KernelRow& row = kernels_of(op, problem.dtype);
+  QuantizePlan plan{.problem = problem,
+                    .kernel = problem.input == QuantizeInput::kPlain ? row.quantize : row.silu_mul_quantize,
+                    .launch = {},
+                    .workspace_bytes = 0};
+  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(problem.rows, problem.cols, device.sm_count));
+  plan.launch.block[0] = Traits::kThreads;
+  return plan;
+}
+
+std::string to_string(const GlobalScalePlan& plan) {
+  return str("global_scale[", plan.kernel, " rows=", plan.problem.rows, " cols=", plan.problem.cols, " ",
+             launch_string(plan.launch), " ws=", plan.workspace_bytes, "]");
+}
+
+std::string to_string(const QuantizePlan& plan) {
+  return str("quantize[", plan.kernel, " rows=", plan.problem.rows, " cols=", plan.problem.cols,
+             " input=", name_of_input(plan.problem.input), " ", launch_string(plan.launch),
+             " ws=", plan.workspace_bytes, "]");
+}
+
+}  // namespace b12x
+
+// A plan follows from its problem and the card, so kernel and grid with the problem tell plans apart.
+size_t std::hash<b12x::GlobalScalePlan>::operator()(const b12x::GlobalScalePlan& plan) const noexcept {
+  return b12x::hash_all(plan.kernel, plan.problem.rows, plan.problem.cols, plan.launch.grid[0]);
+}
+
+size_t std::hash<b12x::QuantizePlan>::operator()(const b12x::QuantizePlan& plan) const noexcept {
+  return b12x::hash_all(plan.kernel, plan.problem.rows, plan.problem.cols, static_cast<int>(plan.problem.input),
+                        plan.launch.grid[0]);
+}
