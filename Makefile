@@ -51,7 +51,7 @@ bench: build
 	@build/simulator/bench/sim_bench
 
 format: setup
-	@$(BIN)/python tools/lint/format.py --write
+	@$(BIN)/python tools/lint/formatting.py --write
 
 clean:
 	rm -rf build python/b12x/_lib

@@ -31,9 +31,13 @@ def findings(log: str) -> list[str]:
         if match := _FRAME.search(line):
             stack, stores, loads = (int(group) for group in match.groups())
             if stores or loads:
-                found.append(f"{function} for {target}: spills {stores} bytes of stores, {loads} bytes of loads; want none")
+                found.append(
+                    f"{function} for {target}: spills {stores} bytes of stores, {loads} bytes of loads; want none"
+                )
             elif stack:
-                found.append(f"{function} for {target}: stack frame of {stack} bytes (an array indexed at run time); want none")
+                found.append(
+                    f"{function} for {target}: stack frame of {stack} bytes (an array indexed at run time); want none"
+                )
         if _IGNORED.search(line):
             found.append(f"{function} for {target}: {line.strip()}; needs launch bounds and no external call")
     return found

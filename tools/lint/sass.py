@@ -6,8 +6,8 @@ In: fatbins. Out: exit code 1 and one line per finding. Rules, each for a defect
   call       no CALL.ABS and no __cuda_syscall: a `.shared::cluster` TMA destination becomes a call into the driver.
              (CALL.REL is allowed: IEEE division calls its slow path.)
   stack      no stack frame, no local memory (LDL, STL): both are spills or run-time indexed arrays.
-  hint       no LDGSTS with `+UR0` and `desc[UR1]`: ptxas 13.0 encodes the uniform register of cp.async with a cache hint
-             as 0, and the kernel reads through a garbage descriptor.
+  hint       no LDGSTS with `+UR0` and `desc[UR1]`: ptxas 13.0 encodes the uniform register of cp.async with a cache
+             hint as 0, and the kernel reads through a garbage descriptor.
   uniform    no uniform register is read that no path has written.
   mma        each PTX mma has its instruction (OMMA for block-scaled FP4, QMMA.SF for block-scaled FP8, ...), in at
              least the PTX's number; no MMA is issued twice with the same operands.
@@ -124,7 +124,7 @@ def _bodies(ptx: str) -> dict[str, str]:
     ptx = re.sub(r"//[^\n]*|/\*.*?\*/", "", ptx, flags=re.DOTALL)
     parts = re.split(r"^\s*(?:\.visible\s+|\.weak\s+)?\.(entry|func)\b", ptx, flags=re.MULTILINE)
     bodies = {}
-    for kind, body in zip(parts[1::2], parts[2::2]):
+    for kind, body in zip(parts[1::2], parts[2::2], strict=True):
         name = re.match(r"\s*([\w$]+)", body)
         if kind == "entry" and name:
             bodies[name[1]] = body

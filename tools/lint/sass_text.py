@@ -140,7 +140,9 @@ def parse(text: str) -> tuple[list[Function], dict[str, int]]:
                 current.labels[match[1]] = len(current.instructions)
             elif match := _INSTRUCTION.match(line):
                 operands = tuple(part.strip() for part in match[4].split(",") if part.strip())
-                current.instructions.append(Instruction(int(match[1], 16), (match[2] or "").strip(), match[3], operands))
+                current.instructions.append(
+                    Instruction(int(match[1], 16), (match[2] or "").strip(), match[3], operands)
+                )
         elif attribute in ("EIATTR_FRAME_SIZE", "EIATTR_MIN_STACK_SIZE"):
             if match := _FRAME_OF.search(line):
                 owner = match[1]

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 bin=$PWD/.venv/bin
 
 skip=(--label-exclude long)
-[ "${B12X_LONG_TESTS:-}" = 1 ] && skip=()
+marks="not long"
+[ "${B12X_LONG_TESTS:-}" = 1 ] && skip=() marks=""
 "$bin/ctest" --test-dir build --parallel "$1" --output-on-failure --no-tests=error "${skip[@]}"
-"$bin/python" -m pytest
+"$bin/python" -m pytest -m "$marks"
