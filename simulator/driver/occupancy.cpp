@@ -1,7 +1,4 @@
-// How many blocks fit on an SM. PTX has no register counts, so registers limit only where the program states a bound
-// (.maxnreg); shared memory, threads and block slots are exact.
-#include <algorithm>
-
+// How many blocks of a kernel fit on the card at a time.
 #include "driver/state.hpp"
 
 using namespace sim::driver;
@@ -11,13 +8,11 @@ namespace {
 CUresult blocks_per_sm(int* out, CUfunction f, int block_threads, size_t dynamic_shared) {
   if (out == nullptr || block_threads <= 0 || block_threads > 1024) return CUDA_ERROR_INVALID_VALUE;
   if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-  const sim::Card& c = *state().card;
-  const uint32_t threads = (static_cast<uint32_t>(block_threads) + 31) / 32 * 32;
-  const uint64_t shared = f->kernel->static_shared_bytes + dynamic_shared + c.shared_reserved;
-  uint64_t blocks = std::min<uint64_t>(c.blocks_per_sm, c.threads_per_sm / threads);
-  blocks = std::min<uint64_t>(blocks, c.shared_per_sm / shared);
-  if (f->kernel->max_nreg != 0) blocks = std::min<uint64_t>(blocks, c.registers_per_sm / (threads * ((f->kernel->max_nreg + 7) / 8 * 8)));
-  *out = shared - c.shared_reserved > c.shared_per_block_optin ? 0 : static_cast<int>(blocks);
+  const uint64_t shared = f->kernel->static_shared_bytes + dynamic_shared;
+  const sim::Card& card = *state().card;
+  *out = shared > card.shared_per_block_optin
+             ? 0
+             : static_cast<int>(sim::blocks_per_sm(*f->kernel, card, static_cast<uint32_t>(block_threads), static_cast<uint32_t>(shared)));
   return CUDA_SUCCESS;
 }
 

@@ -1,0 +1,207 @@
+// The Driver API over the simulated card: what programs rely on, call by call, and what each misuse answers.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "fixture.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+extern "C" {
+struct SimKernelStat {
+  const char* name;
+  uint64_t launches, warp_instructions;
+  double seconds;
+};
+size_t simKernelStats(SimKernelStat* out, size_t capacity);
+void simResetKernelStats();
+const char* simLastReport();
+}
+
+namespace {
+
+struct Twice : Context {
+  CUmodule module = nullptr;
+  CUfunction function = nullptr;
+  Twice() {
+    ok(cuModuleLoadData(&module, twice_ptx("sm_80").c_str()));
+    ok(cuModuleGetFunction(&function, module, "twice"));
+  }
+  ~Twice() { cuModuleUnload(module); }
+  CUresult launch(CUdeviceptr x, CUdeviceptr y, uint32_t n, unsigned blocks, unsigned threads, unsigned shared = 0) {
+    void* params[] = {&x, &y, &n};
+    return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, nullptr, params, nullptr);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("calls before cuInit are refused") {
+  int count = 0;
+  CHECK(name_of(cuDeviceGetCount(&count)) == "CUDA_ERROR_NOT_INITIALIZED");
+}
+
+TEST_CASE("the default card is a simulated RTX PRO 6000 and says so") {
+  Context context;
+  char name[128] = {};
+  ok(cuDeviceGetName(name, sizeof name, 0));
+  CHECK(std::string(name).starts_with("simulated "));
+  CHECK(std::string(name).find("RTX PRO 6000") != std::string::npos);
+  const auto attribute = [](CUdevice_attribute a) {
+    int value = -1;
+    ok(cuDeviceGetAttribute(&value, a, 0));
+    return value;
+  };
+  CHECK(attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) == 12);
+  CHECK(attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) == 188);
+  CHECK(attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN) == 101376);
+  CHECK(attribute(CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS) == 1);
+  int value = 0;
+  CHECK(name_of(cuDeviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_WARP_SIZE, 1)) == "CUDA_ERROR_INVALID_DEVICE");
+}
+
+TEST_CASE("a kernel reads and writes device memory") {
+  Twice t;
+  std::vector<uint32_t> values(1000), back(1000);
+  std::iota(values.begin(), values.end(), 5u);
+  CUdeviceptr x = 0, y = 0;
+  ok(cuMemAlloc_v2(&x, 4000));
+  ok(cuMemAlloc_v2(&y, 4000));
+  ok(cuMemcpyHtoD_v2(x, values.data(), 4000));
+  simResetKernelStats();
+  ok(t.launch(x, y, 1000, 8, 128));
+  ok(cuCtxSynchronize());
+  ok(cuMemcpyDtoH_v2(back.data(), y, 4000));
+  for (size_t i = 0; i < back.size(); ++i) REQUIRE(back[i] == 2 * values[i]);
+  SimKernelStat stat{};
+  REQUIRE(simKernelStats(&stat, 1) == 1);
+  CHECK(std::string(stat.name) == "twice");
+  CHECK(stat.launches == 1);
+  // 32 warps; each runs 9 instructions up to the branch and ret; the 32 warps with an element below n run 6 more.
+  CHECK(stat.warp_instructions == 32 * 16);
+  ok(cuMemFree_v2(x));
+  ok(cuMemFree_v2(y));
+  CHECK(name_of(cuMemFree_v2(x)) == "CUDA_ERROR_INVALID_VALUE");
+}
+
+TEST_CASE("registered host memory is used in place, and only in its exact range") {
+  Twice t;
+  std::vector<uint32_t> x(64, 21), y(64, 0);
+  ok(cuMemHostRegister_v2(x.data(), 64 * 4, 0));
+  ok(cuMemHostRegister_v2(y.data(), 64 * 4, 0));
+  const auto at = [](std::vector<uint32_t>& v) { return reinterpret_cast<CUdeviceptr>(v.data()); };
+  ok(t.launch(at(x), at(y), 64, 1, 64));
+  ok(cuCtxSynchronize());
+  CHECK(y == std::vector<uint32_t>(64, 42));
+  CHECK(name_of(cuMemHostRegister_v2(x.data() + 1, 8, 0)) == "CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED");
+  ok(cuMemHostUnregister(y.data()));
+  ok(t.launch(at(x), at(y), 64, 1, 64));
+  CHECK(name_of(cuCtxSynchronize()) == "CUDA_ERROR_ILLEGAL_ADDRESS");
+  CHECK(std::string(simLastReport()).find("st.global.u32") != std::string::npos);
+  CHECK(name_of(cuStreamSynchronize(nullptr)) == "CUDA_ERROR_ILLEGAL_ADDRESS");  // the context stays broken ..
+  ok(cuDevicePrimaryCtxReset_v2(0));                                             // .. until it is reset
+  ok(cuCtxSynchronize());
+  ok(cuMemHostUnregister(x.data()));
+  CHECK(name_of(cuMemHostUnregister(x.data())) == "CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED");
+}
+
+TEST_CASE("an access past an allocation is reported with the buffer's name and the thread") {
+  Twice t;
+  CUdeviceptr x = 0, y = 0;
+  ok(cuMemAlloc_v2(&x, 256));
+  ok(cuMemAlloc_v2(&y, 256));
+  ok(t.launch(x, y, 65, 1, 96));
+  CHECK(name_of(cuCtxSynchronize()) == "CUDA_ERROR_ILLEGAL_ADDRESS");
+  const std::string report = simLastReport();
+  CHECK_MESSAGE(report.find("thread 64") != std::string::npos, report);
+  CHECK_MESSAGE(report.find("256 bytes") != std::string::npos, report);
+  ok(cuDevicePrimaryCtxReset_v2(0));
+  ok(cuMemFree_v2(x));
+  ok(cuMemFree_v2(y));
+}
+
+TEST_CASE("launches that the hardware refuses are refused, and nothing runs") {
+  Twice t;
+  CHECK(name_of(t.launch(0, 0, 0, 0, 32)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(t.launch(0, 0, 0, 1, 1025)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(t.launch(0, 0, 0, 1, 32, 64 << 10)) == "CUDA_ERROR_INVALID_VALUE");
+  ok(cuFuncSetAttribute(t.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10));
+  ok(t.launch(0, 0, 0, 1, 32, 64 << 10));
+  CHECK(name_of(cuFuncSetAttribute(t.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 101377)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuLaunchKernel(t.function, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) == "CUDA_ERROR_INVALID_VALUE");
+  CUlaunchAttribute cluster{};
+  cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+  cluster.value.clusterDim.x = 2;
+  cluster.value.clusterDim.y = cluster.value.clusterDim.z = 1;
+  CUlaunchConfig config{};
+  config.gridDimX = 2;
+  config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
+  config.blockDimX = 32;
+  config.attrs = &cluster;
+  config.numAttrs = 1;
+  CUdeviceptr null = 0;
+  uint32_t n = 0;
+  void* params[] = {&null, &null, &n};
+  CHECK(name_of(cuLaunchKernelEx(&config, t.function, params, nullptr)) == "CUDA_ERROR_INVALID_CLUSTER_SIZE");
+}
+
+TEST_CASE("copies and sets outside of an allocation are refused") {
+  Context context;
+  CUdeviceptr x = 0;
+  ok(cuMemAlloc_v2(&x, 100));
+  char host[128] = {};
+  CHECK(name_of(cuMemcpyHtoD_v2(x, host, 101)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuMemcpyDtoH_v2(host, x + 1, 100)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuMemsetD32_v2(x, 7, 26)) == "CUDA_ERROR_INVALID_VALUE");
+  ok(cuMemsetD32_v2(x, 0x01020304, 25));
+  ok(cuMemcpyDtoH_v2(host, x, 100));
+  CHECK(host[0] == 4);
+  CHECK(host[99] == 1);
+  CHECK(host[100] == 0);
+  ok(cuMemFree_v2(x));
+  CHECK(name_of(cuMemcpyDtoH_v2(host, x, 4)) == "CUDA_ERROR_INVALID_VALUE");
+}
+
+TEST_CASE("stale handles are errors, not crashes") {
+  Context context;
+  CUstream stream = nullptr;
+  ok(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  ok(cuStreamSynchronize(stream));
+  ok(cuStreamDestroy_v2(stream));
+  CHECK(name_of(cuStreamSynchronize(stream)) == "CUDA_ERROR_INVALID_HANDLE");
+  CUmodule module = nullptr;
+  CUfunction function = nullptr;
+  ok(cuModuleLoadData(&module, twice_ptx("sm_80").c_str()));
+  ok(cuModuleGetFunction(&function, module, "twice"));
+  CHECK(name_of(cuModuleGetFunction(&function, module, "thrice")) == "CUDA_ERROR_NOT_FOUND");
+  ok(cuModuleGetFunction(&function, module, "twice"));
+  ok(cuModuleUnload(module));
+  CHECK(name_of(cuModuleUnload(module)) == "CUDA_ERROR_INVALID_HANDLE");
+  CHECK(name_of(cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) == "CUDA_ERROR_INVALID_HANDLE");
+}
+
+TEST_CASE("events measure host time between records") {
+  Context context;
+  CUevent from = nullptr, to = nullptr;
+  ok(cuEventCreate(&from, CU_EVENT_DEFAULT));
+  ok(cuEventCreate(&to, CU_EVENT_DEFAULT));
+  float ms = -1;
+  CHECK(name_of(cuEventElapsedTime_v2(&ms, from, to)) == "CUDA_ERROR_INVALID_HANDLE");
+  ok(cuEventRecord(from, nullptr));
+  ok(cuEventRecord(to, nullptr));
+  ok(cuEventElapsedTime_v2(&ms, from, to));
+  CHECK(ms >= 0);
+  ok(cuEventDestroy_v2(from));
+  ok(cuEventDestroy_v2(to));
+}
+
+TEST_CASE("entry points are found by name without their version") {
+  ok(cuInit(0));
+  void* f = nullptr;
+  CUdriverProcAddressQueryResult found{};
+  ok(cuGetProcAddress_v2("cuMemAlloc", &f, 13000, 0, &found));
+  CHECK(f == reinterpret_cast<void*>(&cuMemAlloc_v2));
+  CHECK(found == CU_GET_PROC_ADDRESS_SUCCESS);
+  CHECK(name_of(cuGetProcAddress_v2("cuNoSuchThing", &f, 13000, 0, &found)) == "CUDA_ERROR_NOT_FOUND");
+  CHECK(f == nullptr);
+}

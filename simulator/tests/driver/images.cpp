@@ -1,0 +1,136 @@
+// Images that cuModuleLoadData gets: PTX, fatbins, and everything that only looks like one.
+#include "fixture.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+extern "C" const char* simLastReport();
+
+namespace {
+
+template <class T>
+void put(std::string& to, T value) {
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+struct Entry {
+  uint16_t kind;
+  std::string payload;
+  uint64_t flags = 0x11;
+};
+
+// A fatbin as nvcc lays it out (driver/fatbin.cpp has the picture).
+std::string fatbin(const std::vector<Entry>& entries) {
+  std::string body;
+  for (const Entry& e : entries) {
+    std::string payload = e.payload;
+    payload.resize((payload.size() + 1 + 7) / 8 * 8, '\0');
+    put<uint16_t>(body, e.kind);
+    put<uint16_t>(body, 0x101);
+    put<uint32_t>(body, 64);
+    put<uint64_t>(body, payload.size());
+    put<uint32_t>(body, 0);
+    put<uint32_t>(body, 0);
+    put<uint32_t>(body, 0x90005);
+    put<uint32_t>(body, 120);
+    put<uint32_t>(body, 64);
+    put<uint32_t>(body, 0);
+    put<uint64_t>(body, e.flags);
+    put<uint64_t>(body, 0);
+    put<uint64_t>(body, 0);
+    body += payload;
+  }
+  std::string image;
+  put<uint32_t>(image, 0xBA55ED50);
+  put<uint16_t>(image, 1);
+  put<uint16_t>(image, 16);
+  put<uint64_t>(image, body.size());
+  return image + body;
+}
+
+std::string load(const std::string& image) {
+  CUmodule module = nullptr;
+  const CUresult r = cuModuleLoadData(&module, image.c_str());
+  if (r == CUDA_SUCCESS) cuModuleUnload(module);
+  return name_of(r);
+}
+
+}  // namespace
+
+TEST_CASE("of several PTX entries the most specific that the card runs is taken") {
+  Context context;
+  // Each entry has a kernel of its own name, so the choice can be seen.
+  const auto entry = [](const std::string& target, const std::string& kernel) {
+    return Entry{1, ".version 8.7\n.target " + target + "\n.address_size 64\n.visible .entry " + kernel + "() { ret; }\n"};
+  };
+  const auto chosen = [&](const std::vector<Entry>& entries) -> std::string {
+    CUmodule module = nullptr;
+    if (const CUresult r = cuModuleLoadData(&module, fatbin(entries).c_str()); r != CUDA_SUCCESS) return name_of(r);
+    CUfunction f = nullptr;
+    std::string name = "none";
+    for (const char* candidate : {"base80", "base120", "family", "exact", "hopper", "spark"})
+      if (cuModuleGetFunction(&f, module, candidate) == CUDA_SUCCESS) name = candidate;
+    cuModuleUnload(module);
+    return name;
+  };
+  const Entry base80 = entry("sm_80", "base80"), base120 = entry("sm_120", "base120"), family = entry("sm_120f", "family"),
+              exact = entry("sm_120a", "exact"), hopper = entry("sm_90a", "hopper"), spark = entry("sm_121a", "spark");
+  CHECK(chosen({family, exact, base120}) == "exact");
+  CHECK(chosen({hopper, base120, family}) == "family");
+  CHECK(chosen({base80, hopper, base120}) == "base120");
+  CHECK(chosen({spark, base80}) == "base80");
+  CHECK(chosen({hopper, spark}) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+  CHECK(std::string(simLastReport()).find("PTX for sm_90a, sm_121a") != std::string::npos);
+}
+
+TEST_CASE("a fatbin cut off anywhere, or with a damaged header, is an error and never a crash") {
+  Context context;
+  const std::string whole = fatbin({{2, "machine code"}, {1, twice_ptx("sm_120f")}});
+  CHECK(load(whole) == "CUDA_SUCCESS");
+  // The header tells how long the image is, so a longer promise than what is there can only be seen through its entries:
+  // shrink the promise instead, to every length.
+  for (uint64_t bytes = 0; bytes + 16 < whole.size(); bytes += 4) {
+    std::string cut = whole;
+    std::memcpy(cut.data() + 8, &bytes, 8);
+    const std::string result = load(cut);
+    CHECK_MESSAGE((result == "CUDA_ERROR_INVALID_IMAGE" || result == "CUDA_ERROR_NO_BINARY_FOR_GPU"), bytes << " " << result);
+  }
+  std::string bad = whole;
+  bad[4] = 9;
+  CHECK(load(bad) == "CUDA_ERROR_INVALID_IMAGE");
+  bad = whole;
+  bad[16 + 4] = 1;  // the first entry's header is one byte long
+  CHECK(load(bad) == "CUDA_ERROR_INVALID_IMAGE");
+}
+
+TEST_CASE("images without PTX that can run say what to do") {
+  Context context;
+  CHECK(load("\x7f" "ELF and so on") == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+  CHECK(std::string(simLastReport()).find("machine code") != std::string::npos);
+  CHECK(load(fatbin({{2, "code only"}})) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+  CHECK(std::string(simLastReport()).find("-gencode arch=compute_XX,code=[compute_XX,sm_XX]") != std::string::npos);
+  CHECK(load(fatbin({{1, twice_ptx("sm_120f"), 0x8011}})) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+  CHECK(std::string(simLastReport()).find("--compress-mode=none") != std::string::npos);
+  CHECK(load("hello") == "CUDA_ERROR_INVALID_IMAGE");
+  CHECK(load(twice_ptx("sm_90a")) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+}
+
+TEST_CASE("PTX with an error gives a caret, PTX with an unknown form runs its other kernels") {
+  Context context;
+  CHECK(load(".version 8.7\n.target sm_120f\n.address_size 64\n.visible .entry f() { add.s32 %r1 ; }\n") == "CUDA_ERROR_INVALID_PTX");
+  CHECK(std::string(simLastReport()).find('^') != std::string::npos);
+  const std::string ptx = ".version 8.7\n.target sm_120f\n.address_size 64\n.visible .entry good() { ret; }\n"
+                          ".visible .entry bad() { frobnicate.sync; ret; }\n";
+  CUmodule module = nullptr;
+  ok(cuModuleLoadData(&module, ptx.c_str()));
+  CUfunction good = nullptr, bad = nullptr;
+  ok(cuModuleGetFunction(&good, module, "good"));
+  ok(cuModuleGetFunction(&bad, module, "bad"));
+  ok(cuLaunchKernel(good, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr));
+  ok(cuCtxSynchronize());
+  CHECK(name_of(cuLaunchKernel(bad, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) == "CUDA_ERROR_INVALID_PTX");
+  CHECK(std::string(simLastReport()).find("frobnicate.sync") != std::string::npos);
+  ok(cuModuleUnload(module));
+}
