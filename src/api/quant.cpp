@@ -42,7 +42,7 @@ void run_global_scale(const GlobalScalePlan& plan, const GlobalScaleArgs& args, 
 }
 
 void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Workspace&, const Stream& stream) {
-  const std::string_view op = "quantize";
+  const std::string_view op = "quantize_nvfp4";
   const auto& [rows, cols, dtype, input] = plan.problem;
   const MemoryDevice here = stream.device.memory();
   const Named x{op, "x", args.x};

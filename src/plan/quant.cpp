@@ -48,7 +48,7 @@ const char* name_of_input(QuantizeInput input) {
     case QuantizeInput::kUpGate:
       return "silu(up,gate)";
   }
-  fail("quantize: unknown input layout ", static_cast<int>(input));
+  fail("quantize_nvfp4: unknown input layout ", static_cast<int>(input));
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ GlobalScalePlan plan_global_scale(const GlobalScaleProblem& problem, const Devic
 }
 
 QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& device) {
-  const std::string_view op = "quantize";
+  const std::string_view op = "quantize_nvfp4";
   check_sizes(op, problem.rows, problem.cols);
   using Traits = Nvfp4QuantizeTraits;
   if (problem.cols % Traits::kBlockElements != 0) {
