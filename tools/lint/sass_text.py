@@ -17,8 +17,11 @@ _PREDICATE = re.compile(r"!?U?P[T\d]$")
 _UNIFORM = re.compile(r"\bUR(\d+)\b")
 _REGISTER = re.compile(r"\bR(\d+)\b")
 
-# First operand of these is read although it is a bare register.
-_NO_DESTINATION = ("BRX", "BRXU", "JMX", "JMXU", "BAR", "WARPSYNC", "CALL", "RET", "USETSHMSZ", "NANOSLEEP")
+# These write no register: what looks like a destination is read, or the result is a predicate.
+_NO_DESTINATION = frozenset(
+    "BRA BRX BRXU JMX JMXU BAR WARPSYNC CALL RET USETSHMSZ NANOSLEEP "
+    "ISETP UISETP FSETP UFSETP DSETP HSETP2 PLOP3 UPLOP3".split()
+)
 _LEAVES = ("EXIT", "RET", "BRA", "BRX", "BRXU", "JMX", "JMXU", "JMP", "BSYNC", "KILL")
 
 

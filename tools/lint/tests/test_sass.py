@@ -132,6 +132,12 @@ def test_destination_behind_predicates():
     assert sass.lint_sass(text) == []
 
 
+def test_comparison_reads_all_its_registers():
+    """Its results are predicates; the first register named is no destination."""
+    (finding,) = sass.lint_sass(disassembly("UISETP.NE.AND UP0, UPT, UR7, URZ, UPT", "EXIT"))
+    assert "UR7 read and never written" in finding
+
+
 MMA = "OMMA.SF.16864.F32.E2M1.E2M1.UE4M3.4X R4, R16, R20, R12, R24, R25, URZ"
 
 
