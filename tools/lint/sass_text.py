@@ -18,10 +18,8 @@ _UNIFORM = re.compile(r"\bUR(\d+)\b")
 _REGISTER = re.compile(r"\bR(\d+)\b")
 
 # These write no register: what looks like a destination is read, or the result is a predicate.
-_NO_DESTINATION = frozenset(
-    "BRA BRX BRXU JMX JMXU BAR WARPSYNC CALL RET USETSHMSZ NANOSLEEP "
-    "ISETP UISETP FSETP UFSETP DSETP HSETP2 PLOP3 UPLOP3".split()
-)
+_PREDICATE_RESULT = ("ISETP", "UISETP", "FSETP", "UFSETP", "DSETP", "HSETP2", "PLOP3", "UPLOP3")
+_NO_RESULT = ("BRA", "BRX", "BRXU", "JMX", "JMXU", "BAR", "WARPSYNC", "CALL", "RET", "USETSHMSZ", "NANOSLEEP")
 _LEAVES = ("EXIT", "RET", "BRA", "BRX", "BRXU", "JMX", "JMXU", "JMP", "BSYNC", "KILL")
 
 
@@ -46,7 +44,7 @@ class Instruction:
 
     def _destination(self) -> str:
         """The operand that is written, '' for none: the first that is no predicate, if it is a bare register."""
-        if self.base in _NO_DESTINATION:
+        if self.base in _NO_RESULT or self.base in _PREDICATE_RESULT:
             return ""
         for operand in self.operands[:3]:
             if not _PREDICATE.match(operand):
