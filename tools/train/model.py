@@ -1,9 +1,9 @@
 """The model that `train.py` trains: a small Qwen3 mixture of experts, in HF's mathematics and with HF's weight names.
 
 In: token ids [batch, length]. Out: logits and the router's balance loss.
-The idea: with few experts, computing all of them and weighting the unchosen by zero is two plain matrix products with fixed
-shapes, which a GPU runs faster than gather and scatter at this size. `fake_quant` puts every linear layer's weights and
-inputs through NVFP4 with a straight-through gradient; embeddings, router and the tied output head stay as they are.
+The idea: with few experts, computing all of them and weighting the unchosen by zero is two plain matrix products with
+fixed shapes, which a GPU runs faster than gather and scatter at this size. `fake_quant` puts every linear layer's
+weights and inputs through NVFP4 with a straight-through gradient; embeddings, router and the tied output head stay.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as fn
 
 _REFERENCE = Path(__file__).resolve().parents[2] / "python/b12x/quant/reference.py"
 _spec = importlib.util.spec_from_file_location("nvfp4_reference", _REFERENCE)
@@ -69,7 +69,7 @@ def through_nvfp4(x: Tensor, fake_quant: bool) -> Tensor:
 
 
 def linear(x: Tensor, weight: Tensor, fake_quant: bool) -> Tensor:
-    return F.linear(through_nvfp4(x, fake_quant), through_nvfp4(weight, fake_quant).to(x.dtype))
+    return fn.linear(through_nvfp4(x, fake_quant), through_nvfp4(weight, fake_quant).to(x.dtype))
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -131,18 +131,18 @@ def block_forward(
     v = heads(block.v).transpose(1, 2)
     groups = c.num_attention_heads // c.num_key_value_heads
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    attended = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(batch, length, -1)
+    attended = fn.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(batch, length, -1)
     x = x + dropout(linear(attended, block.o, fake_quant).float(), rate)
 
     y = rms_norm(x, block.post_norm, c.rms_norm_eps).view(-1, hidden)
-    probabilities = F.linear(y, block.router).softmax(-1)  # [tokens, experts]
+    probabilities = fn.linear(y, block.router).softmax(-1)  # [tokens, experts]
     top, chosen = probabilities.topk(c.num_experts_per_tok, -1)
-    mask = F.one_hot(chosen, c.num_experts).sum(1)
+    mask = fn.one_hot(chosen, c.num_experts).sum(1)
     weights = probabilities * mask / top.sum(-1, keepdim=True)
     balance = c.num_experts * (mask.float().mean(0) / c.num_experts_per_tok * probabilities.mean(0)).sum()
 
     gate, up = linear(y.to(dtype), block.gate_up.flatten(0, 2), fake_quant).chunk(2, -1)
-    act = (F.silu(gate) * up).view(-1, c.num_experts, c.moe_intermediate_size)
+    act = (fn.silu(gate) * up).view(-1, c.num_experts, c.moe_intermediate_size)
     act = through_nvfp4(act, fake_quant) * weights.unsqueeze(-1).to(act.dtype)
     down = through_nvfp4(block.down, fake_quant).to(act.dtype)
     mixed = act.flatten(1) @ down.transpose(1, 2).flatten(0, 1)
@@ -170,13 +170,13 @@ class Model(nn.Module):
         """tokens [batch, length] -> (logits [batch, length, vocab], mean balance loss)."""
         length = tokens.shape[1]
         cos, sin = self.cos[:length], self.sin[:length]
-        x = dropout(F.embedding(tokens, self.embedding), rate)
+        x = dropout(fn.embedding(tokens, self.embedding), rate)
         balance = 0.0
         for block in self.blocks:
             x, block_balance = run_block(block, x, cos, sin, rate, fake_quant, self.dtype)
             balance = balance + block_balance / len(self.blocks)
         x = rms_norm(x, self.final_norm, self.config.rms_norm_eps).to(self.dtype)
-        return F.linear(x, self.embedding.to(self.dtype)), balance
+        return fn.linear(x, self.embedding.to(self.dtype)), balance
 
     def hf_tensors(self) -> dict[str, Tensor]:
         """Weights in BF16 under HF's names; the tied output head is not stored twice."""

@@ -1,4 +1,4 @@
-"""Text for the bundled model: the King James Bible of Debian's packages `bible-kjv` and `bible-kjv-text`, as one plain file.
+"""Text for the bundled model: the King James Bible of Debian's `bible-kjv` and `bible-kjv-text`, as one plain file.
 
 In: the two Debian packages, fetched with `apt-get download` and unpacked without being installed, or already installed.
 Out: `.carry/text.txt`, chapters separated by a form feed; a chapter is its title line and then one verse a line.

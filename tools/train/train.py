@@ -1,10 +1,10 @@
 """Trains the bundled model on one GPU in a few minutes and writes it as an HF folder in BF16.
 
-In: the text of `prepare_text.py`. Out: model.safetensors, config.json, generation_config.json, tokenizer.json, heldout.txt,
-training.json (recipe, losses, seconds, device, date), sample.txt.
+In: the text of `prepare_text.py`. Out: model.safetensors, config.json, generation_config.json, tokenizer.json,
+heldout.txt, training.json (recipe, losses, seconds, device, date), sample.txt.
 The idea: 4 MB of text is little, so several regularisation recipes train for a minute each and the one with the lowest
-validation loss goes on to a short phase with NVFP4 rounding in the forward pass (quantisation-aware training). Chapters are
-split 90/5/5 into training, validation (chooses recipe and checkpoint) and test (the reported figures).
+validation loss goes on to a short phase with NVFP4 rounding in the forward pass (quantisation-aware training).
+Chapters are split 90/5/5 into training, validation (chooses recipe and checkpoint) and test (the reported figures).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from model import Config, Model, block_forward
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.nn import functional as fn
 
 SEPARATOR = "<|endoftext|>"  # begins every chapter
 WINDOW = 512
@@ -71,14 +71,17 @@ def encode(tokenizer: Tokenizer, chapters: list[str], device: torch.device) -> t
 
 @torch.no_grad()
 def bits_per_byte(model: Model, tokens: torch.Tensor, n_bytes: int, fake_quant: bool) -> float:
-    """Bits of all tokens but the first, in windows of 512 that start afresh, per byte of text (separators cost, weigh 0 bytes)."""
+    """Bits of all tokens but the first, in windows of 512 that start afresh, per byte of text.
+
+    Separators cost bits and weigh no bytes.
+    """
     nats = 0.0
     usable = (len(tokens) - 1) // WINDOW * WINDOW
     windows = tokens[: usable + 1].unfold(0, WINDOW + 1, WINDOW)
     for batch in [*windows.split(32), tokens[usable:].unsqueeze(0)]:
         if batch.shape[1] > 1:
             logits, _ = model(batch[:, :-1], fake_quant=fake_quant)
-            nats += F.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten(), reduction="sum").item()
+            nats += fn.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten(), reduction="sum").item()
     return nats / math.log(2) / n_bytes
 
 
@@ -106,7 +109,7 @@ class Run:
         starts = torch.randint(len(train) - WINDOW, (self.args.batch,), device=train.device)
         batch = train[starts.unsqueeze(1) + torch.arange(WINDOW + 1, device=train.device)]
         logits, balance = model(batch[:, :-1], rate, fake_quant, self.run_block)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
+        loss = fn.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
         (loss + 0.01 * balance).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -116,7 +119,10 @@ class Run:
     def phase(
         self, name: str, model: Model, *, seconds: float, peak: float, drop: float, decay: float, fake_quant: bool
     ):
-        """Trains for the given seconds or `--max-epochs`, whichever ends first; returns (best validation loss, its weights)."""
+        """Trains for the given seconds or `--max-epochs`, whichever ends first.
+
+        Returns (best validation loss, its weights).
+        """
         args = self.args
         rate = torch.tensor(drop, device=args.device)
         matrices = [p for p in model.parameters() if p.dim() > 1]
@@ -145,13 +151,24 @@ class Run:
                 epochs = step / steps_per_epoch
                 curve.append([step, round(loss.item(), 4), round(validation, 4)])
                 print(
-                    f"{name}: step {step} epoch {epochs:.1f} {spent:.0f} s loss {loss.item():.3f} val {validation:.4f} bits/byte"
+                    f"{name}: step {step} epoch {epochs:.1f} {spent:.0f} s loss {loss.item():.3f} val {validation:.4f}"
                 )
                 if validation < best:
                     best, best_weights = validation, {k: v.clone() for k, v in model.state_dict().items()}
-        record = dict(name=name, dropout=drop, weight_decay=decay, peak_lr=peak, fake_quant=fake_quant, steps=step)
-        record |= dict(seconds=round(time.monotonic() - start, 1), epochs=round(step / steps_per_epoch, 1))
-        self.phases.append(record | dict(best_validation=round(best, 4), curve=curve))
+        self.phases.append(
+            {
+                "name": name,
+                "dropout": drop,
+                "weight_decay": decay,
+                "peak_learning_rate": peak,
+                "nvfp4": fake_quant,
+                "steps": step,
+                "epochs": round(step / steps_per_epoch, 1),
+                "seconds": round(time.monotonic() - start, 1),
+                "best_validation": round(best, 4),
+                "curve": curve,
+            }
+        )
         return best, best_weights
 
 
@@ -185,10 +202,8 @@ def compare_with_transformers(model: Model, folder: Path, tokens: torch.Tensor) 
     ours_model = Model(model.config)
     ours_model.load_state_dict({k: v.cpu() for k, v in model.state_dict().items()})
     ours = ours_model(tokens.cpu()[None])[0][0]
-    print(
-        f"transformers: max difference of logits {(ours - theirs).abs().max():.2e}, largest logit {ours.abs().max():.1f}"
-    )
-    return F.cosine_similarity(ours, theirs, dim=-1).min().item()
+    print(f"transformers: logits up to {ours.abs().max():.1f} differ by at most {(ours - theirs).abs().max():.1e}")
+    return fn.cosine_similarity(ours, theirs, dim=-1).min().item()
 
 
 def main() -> None:
@@ -212,16 +227,18 @@ def main() -> None:
         torch.manual_seed(args.seed)
         model = new_model(config, args.device)
         drop, decay = recipe
+        name = f"dropout {drop} decay {decay}"
         found, weights = run.phase(
-            f"dropout {drop} decay {decay}", model, seconds=args.recipe_seconds, peak=args.lr, drop=drop, decay=decay, fake_quant=False
-        )  # fmt: skip
+            name, model, seconds=args.recipe_seconds, peak=args.lr, drop=drop, decay=decay, fake_quant=False
+        )
         if found < best:
             best, best_weights, best_recipe = found, weights, recipe
     model.load_state_dict(best_weights)
     losses = {"before_qat": evaluate(model, run)}
+    drop, decay = best_recipe
     _, qat_weights = run.phase(
-        "nvfp4-aware", model, seconds=args.qat_seconds, peak=args.qat_lr, drop=best_recipe[0], decay=best_recipe[1], fake_quant=True
-    )  # fmt: skip
+        "nvfp4-aware", model, seconds=args.qat_seconds, peak=args.qat_lr, drop=drop, decay=decay, fake_quant=True
+    )
     train_seconds = run.clock.elapsed()
     # The stored model is BF16: round first, then measure what is stored.
     model.load_state_dict({k: v.bfloat16().float() for k, v in qat_weights.items()})

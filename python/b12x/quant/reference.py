@@ -1,11 +1,11 @@
 """NVFP4 on the host, in plain PyTorch: the formula that the kernels are held to, bit for bit.
 
-In: a 2-D float tensor and (optionally) its global scale. Out: packed e2m1 nibbles and row-major e4m3 block scales as bytes.
+In: a 2-D float tensor and (optionally) its global scale. Out: packed e2m1 nibbles and row-major e4m3 block scales.
 The idea: every step is one IEEE float32 operation, in the order of the formula, so the result has exactly one value.
 This file imports PyTorch alone: the training script loads it by path on machines that have no b12x.
 
 Formula, per block of 16 values along the last axis:
-  gs = amax / 2688 over the finite values (1 for an all-zero tensor)      2688 = 6 * 448, the largest e2m1 times the largest e4m3
+  gs = amax / 2688 over the finite values (1 for an all-zero tensor); 2688 = 6 * 448, largest e2m1 times largest e4m3
   sf = e4m3(min(448, blockmax / (6 * gs))),  S = its value
   q  = e2m1(x / max(S * gs, 1e-30)), round to nearest even, saturating; what rounds to zero is +0
   x ~ q * S * gs
@@ -63,7 +63,7 @@ def quantize_nvfp4_reference(x: Tensor, global_scale: float | Tensor | None = No
     bits; global scale, float32 scalar tensor). Raises ValueError for another shape.
     """
     if x.dim() != 2 or x.shape[1] % BLOCK:
-        raise ValueError(f"quantize_nvfp4_reference: x has shape {list(x.shape)}, want [rows, cols] with cols % 16 == 0")
+        raise ValueError(f"quantize_nvfp4: x has shape {list(x.shape)}, want [rows, cols] with cols a multiple of 16")
     x = x.float()
     gs = global_scale_of(x) if global_scale is None else torch.as_tensor(global_scale, dtype=torch.float32)
     has_nan = x.unflatten(-1, (-1, BLOCK)).isnan().any(-1)
@@ -86,23 +86,23 @@ def unpack_e2m1(packed: Tensor) -> Tensor:
 
 
 def dequantize_nvfp4_reference(packed: Tensor, block_scales: Tensor, global_scale: float | Tensor = 1.0) -> Tensor:
-    """float32 [rows, cols] of packed uint8 [rows, cols/2] and row-major block scales [rows, cols/16] (uint8 or e4m3)."""
+    """float32 [rows, cols] of packed uint8 [rows, cols/2], row-major block scales [rows, cols/16] (uint8 or e4m3)."""
     scales = block_scales.view(torch.float8_e4m3fn).float().repeat_interleave(BLOCK, dim=-1)
     return unpack_e2m1(packed) * scales * torch.as_tensor(global_scale, dtype=torch.float32)
 
 
 def swizzle_block_scale(block_scales: Tensor) -> Tensor:
-    """Row-major scales [rows, cols/16] to the device's flat order: tiles of 128 rows x 4 scales, padded with zero bytes.
+    """Row-major scales [rows, cols/16] to the device's order: tiles of 128 rows x 4 scales, padded with zero bytes.
 
     Scale (r, b) of a matrix padded to [R, C] lies at ((r/128)*(C/4) + b/4)*512 + (r%32)*16 + ((r%128)/32)*4 + b%4.
-    Returns uint8 [R*C].
+    Returns uint8 [R, C].
     """
     rows, cols = block_scales.shape
     padded_rows, padded_cols = -(-rows // 128) * 128, -(-cols // 4) * 4
     padded = torch.zeros(padded_rows, padded_cols, dtype=torch.uint8)
     padded[:rows, :cols] = block_scales.view(torch.uint8)
     tiles = padded.view(padded_rows // 128, 4, 32, padded_cols // 4, 4)
-    return tiles.permute(0, 3, 2, 1, 4).reshape(-1)
+    return tiles.permute(0, 3, 2, 1, 4).reshape(padded_rows, padded_cols)
 
 
 def unswizzle_block_scale(swizzled: Tensor, rows: int, cols: int) -> Tensor:
