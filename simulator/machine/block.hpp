@@ -1,8 +1,8 @@
 // One resident thread block: shared memory, warps, barriers, and the state of its asynchronous engines.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -19,12 +19,20 @@ struct Grid {
   Memory* memory = nullptr;
   const Card* card = nullptr;
   uint64_t id = 0;
+  uint64_t start_nanoseconds = 0;             // %globaltimer when the grid started
+  std::atomic<uint64_t> skipped_cycles{0};    // time that passed while everything waited
 };
 
+// A named barrier of the CTA. Counts are threads in multiples of the warp size, as the hardware counts them.
 struct BarrierState {
-  uint32_t expected = 0;       // threads; 0 = nobody has arrived in this generation
+  uint32_t expected = 0;       // of an instruction with a thread count; 0 = all live warps, or nobody has arrived
   uint32_t arrived = 0;
+  bool is_pending = false;     // somebody has arrived in this generation
+  uint32_t generation = 0;     // completed so often
+  uint32_t popc = 0;           // lanes with a true predicate (bar.red)
+  uint32_t voters = 0;         // lanes that gave a predicate
 };
+inline constexpr uint32_t kBarriers = 16;
 
 // State that ops/async.cpp keeps per block: cp.async and bulk groups per thread, mbarrier side table. Defined there.
 struct AsyncState;
@@ -35,6 +43,8 @@ struct Block {
   static constexpr uint32_t kSharedBase = 1024;
   static constexpr uint64_t kSharedWindow = 0x0100'0000'0000'0000;  // generic = window + shared address
   static constexpr uint64_t kLocalWindow = 0x0200'0000'0000'0000;
+  static constexpr uint64_t kParamWindow = 0x0300'0000'0000'0000;
+  static constexpr uint64_t kWindowMask = 0xff00'0000'0000'0000;
 
   Grid* grid = nullptr;
   Dim3 id;
@@ -42,9 +52,32 @@ struct Block {
   std::byte* shared = nullptr;     // address kSharedBase is shared[0]
   uint32_t shared_bytes = 0;       // static + dynamic
   std::vector<Warp> warps;
-  BarrierState barriers[16];
+  BarrierState barriers[kBarriers];
   std::unique_ptr<AsyncState, AsyncStateDeleter> async;
   uint64_t progress = 0;           // any state change that a poll could see: barrier, mbarrier, store, async completion
+  uint64_t index = 0;              // linear block index; grids start blocks in this order
+  uint64_t cycles = 0;             // SM clock: one warp instruction per cycle
 };
+
+inline void note_progress(Warp& w) {
+  w.has_polled = false;
+  ++w.block->progress;
+}
+
+// The lanes of w.mask arrive at barrier `id`. `threads` = 0: all live warps take part. `waits`: they stay until the
+// barrier completes. bar.red: `votes` are the lanes with a true predicate.
+struct BarrierArrival {
+  uint32_t id = 0, threads = 0;
+  bool waits = true, is_aligned = true;
+  Reduction reduction = Reduction::kNone;
+  uint32_t votes = 0, result = 0;  // `result`: slot (popc) or predicate operand that gets the outcome
+};
+void arrive(Warp& w, const Instr& i, const BarrierArrival& arrival);
+// Lanes of `w` have exited: barriers may not wait for them any longer.
+void leave_barriers(Warp& w);
+
+// Runs the block's warps in turn. kStalled: every warp that could run polls, or none can, and nothing has changed.
+enum class BlockOutcome : uint8_t { kFinished, kStalled };
+BlockOutcome run_block(Block& block);
 
 }  // namespace sim

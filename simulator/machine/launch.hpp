@@ -9,6 +9,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "program/program.hpp"
@@ -33,6 +34,10 @@ struct Card {
 };
 const Card* find_card(std::string_view key);  // nullptr: unknown
 std::vector<const Card*> all_cards();
+
+// Blocks of `threads` threads and `shared_bytes` (static + dynamic) that one SM holds at a time; 0: none fits. Registers
+// count only where the PTX limits them (.maxnreg): other allocations are known to ptxas alone.
+uint32_t blocks_per_sm(const Kernel& kernel, const Card& card, uint32_t threads, uint32_t shared_bytes);
 
 // All memory that a kernel may touch. Device addresses are host addresses. Thread safe.
 struct Allocation {

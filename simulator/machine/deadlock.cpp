@@ -1,0 +1,120 @@
+// Resident blocks in, one line per group of warps that wait alike out:
+//   deadlock in b12x_gemm: no warp can run and no operation is pending
+//   block (0,0,0) warps 0-3: lanes 0-31 wait at gemm.cuh:40 (bar.sync 0): 128 of 160 threads are there, missing warp 4
+//   block (0,0,0) warp 4: lanes 0-31 poll at ring.cuh:77 (mbarrier.try_wait.parity.shared::cta.b64)
+#include "machine/deadlock.hpp"
+
+#include <algorithm>
+
+#include "machine/fault.hpp"
+
+namespace sim {
+namespace {
+
+constexpr size_t kMostLines = 24;
+
+std::string ranges(const std::vector<uint32_t>& sorted) {
+  std::string text;
+  for (size_t first = 0; first < sorted.size();) {
+    size_t last = first;
+    while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
+    if (!text.empty()) text += ",";
+    text += std::to_string(sorted[first]);
+    if (last > first) text += "-" + std::to_string(sorted[last]);
+    first = last + 1;
+  }
+  return text;
+}
+
+std::string warps_text(const std::vector<uint32_t>& warps) {
+  return (warps.size() == 1 ? "warp " : "warps ") + ranges(warps);
+}
+
+std::string lanes_text(uint32_t mask) {
+  std::vector<uint32_t> lanes;
+  for (uint32_t m = mask; m != 0; m &= m - 1) lanes.push_back(static_cast<uint32_t>(std::countr_zero(m)));
+  return (lanes.size() == 1 ? "lane " : "lanes ") + ranges(lanes);
+}
+
+// Which live warps have nobody at the barrier.
+std::string missing(const Block& block, uint32_t id) {
+  std::vector<uint32_t> absent;
+  for (const Warp& w : block.warps) {
+    const bool is_here = std::any_of(w.waiting.begin(), w.waiting.end(), [&](const Split& s) {
+      return s.wait == Split::Wait::kBarrier && s.barrier == id;
+    });
+    if (!is_here && w.state != WarpState::kExited) absent.push_back(w.index);
+  }
+  std::string text = absent.empty() ? "" : ", missing " + warps_text(absent);
+  std::vector<uint32_t> gone;
+  for (const Warp& w : block.warps)
+    if (w.state == WarpState::kExited) gone.push_back(w.index);
+  return gone.empty() ? text : text + ", " + warps_text(gone) + " exited";
+}
+
+std::string place(const Kernel& kernel, uint32_t pc) {
+  const std::string text = pc < kernel.text.size() ? kernel.text[pc] : "";
+  return source_line(kernel, pc) + " (" + text.substr(0, text.find_first_of(";[{")) + ")";
+}
+
+std::string split_text(const Block& block, const Warp& w, const Split& s) {
+  const Kernel& kernel = *w.kernel;
+  std::string text = lanes_text(s.mask) + (s.wait == Split::Wait::kNone ? " poll at " : " wait at ");
+  std::string where = place(kernel, s.at);
+  while (where.size() > 2 && where[where.size() - 2] == ' ') where.erase(where.size() - 2, 1);
+  text += where;
+  if (s.wait == Split::Wait::kBarrier) {
+    const BarrierState& b = block.barriers[s.barrier];
+    uint32_t all = 0;
+    for (const Warp& other : block.warps) all += other.live != 0 ? kWarpSize : 0;
+    text += ": barrier " + std::to_string(s.barrier) + " has " + std::to_string(b.arrived) + " of " +
+            std::to_string(b.expected != 0 ? b.expected : all) + " threads" + missing(block, s.barrier);
+  } else if (s.wait == Split::Wait::kWarpSync) {
+    text += ": for " + lanes_text(s.sync_mask & w.live & ~s.mask);
+  }
+  return text;
+}
+
+std::string warp_text(const Block& block, const Warp& w) {
+  std::vector<Split> splits = w.waiting;
+  std::sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) { return a.mask < b.mask; });
+  std::string text;
+  for (const Split& s : splits) text += (text.empty() ? "" : "; ") + split_text(block, w, s);
+  return text;
+}
+
+}  // namespace
+
+std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& blocks, uint64_t waiting, uint32_t per_sm) {
+  std::string report = "deadlock in " + grid.kernel->name + ": no warp can get on and no operation is pending";
+  size_t lines = 0;
+  size_t untold = 0;
+  for (const Block* block : blocks) {
+    if (lines >= kMostLines) {
+      ++untold;
+      continue;
+    }
+    std::vector<std::pair<std::string, std::vector<uint32_t>>> groups;
+    for (const Warp& w : block->warps) {
+      if (w.state == WarpState::kExited) continue;
+      const std::string text = warp_text(*block, w);
+      const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == text; });
+      if (same == groups.end())
+        groups.push_back({text, {w.index}});
+      else
+        same->second.push_back(w.index);
+    }
+    for (const auto& [text, warps] : groups) {
+      report += "\n  block " + to_string(block->id) + " " + warps_text(warps) + ": " + text;
+      ++lines;
+    }
+  }
+  if (untold != 0) report += "\n  and " + std::to_string(untold) + " more blocks";
+  if (waiting != 0)
+    report += "\n  " + std::to_string(waiting) + " of " + std::to_string(grid.config.grid.count()) +
+              " blocks have not started: " + std::to_string(blocks.size()) + " are resident (" + std::to_string(per_sm) +
+              " on each of " + std::to_string(grid.card->sm_count) + " SMs), and none of them ends";
+  return report;
+}
+
+}  // namespace sim

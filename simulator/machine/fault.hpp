@@ -1,0 +1,27 @@
+// How a running grid ends early: handlers throw a Fault, the worker that runs the block catches it.
+#pragma once
+
+#include <string>
+
+#include "machine/block.hpp"
+
+namespace sim {
+
+struct Fault {
+  LaunchResult::Status status;
+  std::string report;
+};
+
+// As fault() of warp.hpp, with the driver's error for it.
+[[noreturn]] void fault(Warp& w, const Instr& i, int lane, const std::string& what, LaunchResult::Status status);
+
+// "kernels/gemm/nvfp4_gemm.cuh:212", or "module.ptx:87" where the PTX has no line information.
+std::string source_line(const Kernel& kernel, uint32_t pc);
+
+// "(17,0,0)"
+std::string to_string(const Dim3& d);
+
+// "block (17,0,0) thread 35"; `lane` < 0: "block (17,0,0) warp 1". Blocks of more than one dimension: "thread (3,2,0)".
+std::string who(const Warp& w, int lane);
+
+}  // namespace sim

@@ -1,0 +1,34 @@
+// The memory of one resident block, owned by a host thread and reused for block after block.
+#pragma once
+
+#include <memory>
+
+#include "machine/block.hpp"
+
+namespace sim {
+
+class BlockStorage {
+ public:
+  // Lays out register files, shared and local memory for a launch and fills what stays the same in all its blocks.
+  void prepare(Grid& grid);
+  // Puts the block with this linear index at its entry: registers zero, shared memory poisoned, barriers free.
+  void start(uint64_t block_index, uint64_t cycles);
+  Block& block() { return block_; }
+  uint64_t executed() const;
+
+ private:
+  void write_special(Warp& w, const SpecialSlot& special);
+  struct Free {
+    void operator()(std::byte* p) const;
+  };
+  Block block_;
+  std::unique_ptr<std::byte[], Free> bytes_;
+  size_t capacity_ = 0;
+  size_t shared_capacity_ = 0;
+  uint32_t zeroed_bytes_ = 0;  // registers end where constants and specials begin
+};
+
+// State of everything that a block's future depends on, for finding cycles in a grid that does not get on.
+uint64_t fingerprint(const Block& block);
+
+}  // namespace sim

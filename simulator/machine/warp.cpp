@@ -1,0 +1,211 @@
+// The dispatch loop of a warp and its splits.
+// Lanes that diverge become splits; the split with the lowest pc runs, splits that meet at one pc merge, and a split that
+// polls lets the others go first, so that a lane which waits for another lane of its warp cannot starve it.
+#include <algorithm>
+
+#include "machine/block.hpp"
+#include "machine/fault.hpp"
+
+namespace sim {
+namespace {
+
+constexpr uint32_t kTurn = 1024;  // back edges after which others get their turn
+
+using Wait = Split::Wait;
+
+std::string lanes_text(uint32_t mask) {
+  std::string text;
+  for (int lane = 0; lane < kWarpSize; ++lane) {
+    if ((mask >> lane & 1) == 0) continue;
+    int last = lane;
+    while (last + 1 < kWarpSize && (mask >> (last + 1) & 1) != 0) ++last;
+    if (!text.empty()) text += ",";
+    text += std::to_string(lane);
+    if (last > lane) text += "-" + std::to_string(last);
+    lane = last;
+  }
+  return text;
+}
+
+// The lanes of w.mask leave the running split and wait at `i` for `members`.
+void park(Warp& w, const Instr& i, uint32_t members, bool is_rendezvous) {
+  Split split;
+  split.pc = split.at = i.pc;
+  split.mask = w.mask;
+  split.wait = Wait::kWarpSync;
+  split.is_rendezvous = is_rendezvous;
+  split.sync_mask = members;
+  w.waiting.push_back(split);
+  w.active &= ~w.mask;
+  w.switch_pc = 0;
+  --w.executed;  // it runs again
+}
+
+void check_members(Warp& w, const Instr& i, uint32_t members) {
+  if ((w.mask & ~members) != 0)
+    fault(w, i, std::countr_zero(w.mask & ~members), "lane is not in its own member mask (lanes " + lanes_text(members) + ")");
+}
+
+// Nothing of the warp can run. Parked lanes can be helped only by lanes that wait at a CTA barrier.
+void check_parked(Warp& w) {
+  const Split* parked = nullptr;
+  for (const Split& s : w.waiting) {
+    if (s.wait == Wait::kBarrier) return;
+    if (s.wait == Wait::kWarpSync && (parked == nullptr || s.pc < parked->pc)) parked = &s;
+  }
+  if (parked == nullptr) return;
+  const Instr& i = w.kernel->code[parked->pc];
+  fault(w, i, std::countr_zero(parked->mask),
+        "lanes " + lanes_text(parked->mask) + " wait here for lanes " +
+            lanes_text(parked->sync_mask & w.live & ~parked->mask) + ", which never come");
+}
+
+// Chooses what runs next after a jump of the running split, a merge point, a yield or a wait. False: the warp leaves the
+// loop and its state tells why.
+bool settle(Warp& w) {
+  if (w.stop || w.has_yielded) {
+    if (w.active != 0) w.waiting.push_back({w.pc, w.active, w.has_yielded ? w.poll_pc : w.pc, Wait::kYielded});
+    w.is_busy |= !w.has_yielded;
+    w.active = 0;
+    w.stop = w.has_yielded = w.has_polled = false;
+    w.back_edges = 0;
+  }
+  for (;;) {
+    if (w.active != 0) {
+      std::erase_if(w.waiting, [&](const Split& s) {
+        if (s.pc != w.pc || s.wait == Wait::kBarrier) return false;
+        w.active |= s.mask;
+        return true;
+      });
+    }
+    auto best = w.waiting.end();
+    for (auto s = w.waiting.begin(); s != w.waiting.end(); ++s)
+      if (s->wait == Wait::kNone && (best == w.waiting.end() || s->pc < best->pc)) best = s;
+    if (w.active != 0 && (best == w.waiting.end() || best->pc >= w.pc)) break;
+    if (best == w.waiting.end()) {
+      bool polls = false;
+      for (Split& s : w.waiting) {
+        if (s.wait != Wait::kYielded) continue;
+        s.wait = Wait::kNone;
+        polls = true;
+      }
+      if (polls) {
+        w.state = w.is_busy ? WarpState::kReady : WarpState::kPolling;
+      } else if (w.waiting.empty()) {
+        w.state = WarpState::kExited;
+      } else {
+        check_parked(w);
+        w.state = WarpState::kBarrier;
+      }
+      return false;
+    }
+    const Split next = *best;
+    w.waiting.erase(best);
+    if (w.active != 0) w.waiting.push_back({w.pc, w.active, w.pc, Wait::kNone});
+    w.pc = next.pc;
+    w.active = next.mask;
+  }
+  // Every split above pc is a place to merge or to switch at; those below have had their turn.
+  w.switch_pc = Warp::kNoSwitch;
+  for (const Split& s : w.waiting)
+    if (s.wait != Wait::kBarrier && s.pc > w.pc) w.switch_pc = std::min(w.switch_pc, s.pc);
+  return true;
+}
+
+}  // namespace
+
+void run_warp(Warp& w) {
+  w.is_busy = false;
+  const Instr* const code = w.kernel->code.data();
+  while (settle(w)) {
+    do {
+      const Instr& i = code[w.pc++];
+      w.mask = w.active & pred(w, i.guard);
+      ++w.executed;
+      if (w.mask != 0) i.execute(w, i);
+    } while (w.pc < w.switch_pc && !w.stop);
+  }
+  w.block->cycles += w.executed - w.counted;
+  w.counted = w.executed;
+}
+
+void yield(Warp& w) {
+  w.poll_pc = w.pc - 1;
+  w.has_yielded = true;
+  w.switch_pc = 0;
+}
+
+void branch(Warp& w, const Instr& i, uint32_t target) {
+  const uint32_t rest = w.active & ~w.mask;
+  if (rest != 0) {
+    w.waiting.push_back({w.pc, rest, w.pc, Wait::kNone});
+    w.active = w.mask;
+  }
+  if (!w.waiting.empty()) w.switch_pc = 0;
+  w.pc = target;
+  if (target > i.pc) return;
+  if (w.has_polled) {
+    w.has_yielded = true;  // poll_pc names the read
+    w.switch_pc = 0;
+  } else if (++w.back_edges >= kTurn) {
+    w.stop = true;
+  }
+}
+
+void exit_lanes(Warp& w) {
+  w.live &= ~w.mask;
+  w.active &= ~w.mask;
+  w.switch_pc = 0;
+  ++w.block->progress;
+  for (Split& s : w.waiting)
+    if (s.wait == Wait::kWarpSync) s.wait = Wait::kNone;  // they look again whom they wait for
+  leave_barriers(w);
+}
+
+bool meet(Warp& w, const Instr& i, uint32_t members) {
+  check_members(w, i, members);
+  if ((members & w.live & ~w.mask) == 0) return true;
+  park(w, i, members, false);
+  return false;
+}
+
+bool converge(Warp& w, const Instr& i) {
+  if (w.mask == w.live) return true;
+  if (w.mask != w.active)
+    fault(w, i, std::countr_zero(w.mask),
+          "an .aligned instruction under a guard that only lanes " + lanes_text(w.mask) + " pass");
+  park(w, i, w.live, false);
+  return false;
+}
+
+bool rendezvous(Warp& w, const Instr& i, uint32_t members) {
+  check_members(w, i, members);
+  const auto is_here = [&](const Split& s) {
+    return s.wait == Wait::kWarpSync && s.is_rendezvous && s.sync_mask == members;
+  };
+  uint32_t present = w.mask;
+  for (const Split& s : w.waiting)
+    if (is_here(s)) present |= s.mask;
+  if ((members & w.live & ~present) != 0) {
+    park(w, i, members, true);
+    return false;
+  }
+  for (Split& s : w.waiting) {
+    if (!is_here(s)) continue;
+    s.wait = Wait::kNone;
+    ++s.pc;
+    w.switch_pc = 0;
+  }
+  return true;
+}
+
+uint64_t clock_cycles(const Warp& w) {
+  return w.block->cycles + (w.executed - w.counted) + w.block->grid->skipped_cycles.load(std::memory_order_relaxed);
+}
+
+uint64_t global_nanoseconds(const Warp& w) {
+  const Grid& grid = *w.block->grid;
+  return grid.start_nanoseconds + clock_cycles(w) * 1000 / (grid.card->clock_khz / 1000);
+}
+
+}  // namespace sim
