@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import doc_rules
 import file_rules
 import formatting
 import layers
@@ -20,11 +21,11 @@ def main() -> int:
     warnings, errors = file_rules.check(sources)
     for finding in warnings:
         print(f"lint: warning: {finding}")
-    errors = layers.check(code) + errors
+    errors = layers.check(code) + errors + doc_rules.check(sources)
     for finding in errors:
         print(f"lint: error: {finding}", file=sys.stderr)
     wrong = {
-        "layers and files": len(errors),
+        "layers, files, docs": len(errors),
         "clang-format": formatting.clang_format(write=False),
         "ruff": formatting.ruff(write=False),
     }
