@@ -1,7 +1,7 @@
 """Trains the bundled model on one GPU in a few minutes and writes it as an HF folder in BF16.
 
 In: the text of `prepare_text.py`. Out: model.safetensors, config.json, generation_config.json, tokenizer.json,
-heldout.txt, training.json (recipe, losses, seconds, device, date), sample.txt.
+heldout.txt, calibration.txt, training.json (recipe, losses, seconds, device, date), sample.txt.
 The idea: 4 MB of text is little, so several regularisation recipes train for a minute each and the one with the lowest
 validation loss goes on to a short phase with NVFP4 rounding in the forward pass (quantisation-aware training).
 Chapters are split 90/5/5 into training, validation (chooses recipe and checkpoint) and test (the reported figures).
@@ -250,6 +250,8 @@ def main() -> None:
     write_json(args.out / "generation_config.json", {"bos_token_id": 0, "eos_token_id": 0})
     tokenizer.save(str(args.out / "tokenizer.json"))
     (args.out / "heldout.txt").write_text("\f".join(chapters["test"]), encoding="utf-8")
+    calibration = "\f".join(chapters["validation"][::4])  # 50 KB, what `b12x quantize` measures input scales on
+    (args.out / "calibration.txt").write_text(calibration, encoding="utf-8")
     prompts = ("Genesis 51\n", "And the king said unto ", "Blessed are they that ")
     samples = [
         f"[{mode}] {sample(model, tokenizer, p, args.sample_tokens, mode == 'nvfp4')}"
