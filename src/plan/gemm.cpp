@@ -16,34 +16,37 @@ namespace {
 
 constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max();
 
-using Tiled = Nvfp4GemmTiledTraits<128>;
+using Tiled64 = Nvfp4GemmTiledTraits<64>;
+using Tiled128 = Nvfp4GemmTiledTraits<128>;
 using Skinny = Nvfp4GemmSkinnyTraits;
 
-enum class Route { kSkinny, kTiled };
+enum class Route { kSkinny, kTiled64, kTiled128 };
 
 // The first row whose limit holds. The skinny kernel takes its 32 tokens in one pass over the weights; beyond that it
-// would read them again, and the tiled one reads them once for 128.
+// would read them again, and a tiled one reads them once for 64 or 128.
 struct RouteRow {
   int64_t m_up_to;
   Route route;
 };
-constexpr std::array<RouteRow, 2> kRoutes{{
+constexpr std::array<RouteRow, 3> kRoutes{{
     {Skinny::kTileTokens, Route::kSkinny},
-    {kMaxSize, Route::kTiled},
+    {Tiled64::kTileM, Route::kTiled64},
+    {kMaxSize, Route::kTiled128},
 }};
-static_assert(kRoutes[0].m_up_to < kRoutes[1].m_up_to, "limits must climb");
+static_assert(kRoutes[0].m_up_to < kRoutes[1].m_up_to && kRoutes[1].m_up_to < kRoutes[2].m_up_to, "limits must climb");
 
-void fill_tiled(GemmPlan& plan, const DeviceInfo& device) {
-  const int64_t tiles = Tiled::tiles(plan.problem.m, plan.problem.n);
-  plan.kernel = plan.problem.out_dtype == DType::kBf16 ? "b12x_nvfp4_gemm_tiled_bf16" : "b12x_nvfp4_gemm_tiled_f16";
+template <class Traits>
+void fill_tiled(GemmPlan& plan, std::string_view bf16, std::string_view f16, const DeviceInfo& device) {
+  const int64_t tiles = Traits::tiles(plan.problem.m, plan.problem.n);
+  plan.kernel = plan.problem.out_dtype == DType::kBf16 ? bf16 : f16;
   plan.launch.grid[0] = static_cast<uint32_t>(std::min<int64_t>(tiles, device.sm_count));
-  plan.launch.block[0] = Tiled::kThreads;
-  plan.launch.shared_bytes = sizeof(Tiled::Smem);
-  plan.tile_m = Tiled::kTileM;
-  plan.tile_n = Tiled::kTileN;
-  plan.a_box_rows = Tiled::kTileM;
-  plan.b_box_rows = Tiled::kTileN;
-  plan.box_bytes = Tiled::kRowBytes;
+  plan.launch.block[0] = Traits::kThreads;
+  plan.launch.shared_bytes = sizeof(typename Traits::Smem);
+  plan.tile_m = Traits::kTileM;
+  plan.tile_n = Traits::kTileN;
+  plan.a_box_rows = Traits::kTileM;
+  plan.b_box_rows = Traits::kTileN;
+  plan.box_bytes = Traits::kRowBytes;
 }
 
 void fill_skinny(GemmPlan& plan) {
@@ -82,8 +85,11 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceInfo& device) {
     case Route::kSkinny:
       fill_skinny(plan);
       break;
-    case Route::kTiled:
-      fill_tiled(plan, device);
+    case Route::kTiled64:
+      fill_tiled<Tiled64>(plan, "b12x_nvfp4_gemm_tiled_m64_bf16", "b12x_nvfp4_gemm_tiled_m64_f16", device);
+      break;
+    case Route::kTiled128:
+      fill_tiled<Tiled128>(plan, "b12x_nvfp4_gemm_tiled_bf16", "b12x_nvfp4_gemm_tiled_f16", device);
       break;
   }
   return plan;

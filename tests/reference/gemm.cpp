@@ -1,0 +1,140 @@
+// gemm.cpp: see the header. Everything is integers: e2m1 in halves, scale significands in eighths.
+#include "tests/reference/gemm.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "tests/reference/number_formats.hpp"
+
+namespace reference {
+namespace {
+
+constexpr int kGroups = 4, kGroup = 16;
+constexpr int kFractionBits = 35;
+constexpr int kZeroExponent = -139;  // what a zero counts as when terms are aligned
+constexpr float kNan = std::bit_cast<float>(0x7FFFFFFFu);
+
+// value = significand * 2^(exponent - point); `exponent` is what alignment looks at.
+struct Term {
+  int64_t significand = 0;
+  int exponent = kZeroExponent;
+  int point = 0;
+};
+
+Term term_of_f32(float c) {
+  if (c == 0) return {};
+  const uint32_t bits = std::bit_cast<uint32_t>(c);
+  const int field = bits >> 23 & 0xFF;
+  const int64_t fraction = bits & 0x7FFFFF;
+  const int64_t significand = field == 0 ? fraction : fraction | 0x800000;
+  return {bits >> 31 ? -significand : significand, std::max(field, 1) - 127, 23};
+}
+
+struct Scale {
+  int64_t significand;  // in eighths
+  int exponent;
+};
+Scale scale_of(uint8_t byte) {
+  const int field = byte >> 3 & 15, fraction = byte & 7;
+  return {field == 0 ? fraction : fraction | 8, std::max(field, 1) - 7};
+}
+
+Term term_of_group(const uint8_t* a, const uint8_t* b, uint8_t scale_a, uint8_t scale_b) {
+  int64_t sum = 0;  // in quarters
+  bool has_product = false;
+  for (int i = 0; i < kGroup; ++i) {
+    const auto product = static_cast<int64_t>(4 * decode_e2m1(a[i]) * decode_e2m1(b[i]));
+    has_product |= product != 0;
+    sum += product;
+  }
+  if (!has_product) return {};
+  const Scale sa = scale_of(scale_a), sb = scale_of(scale_b);
+  return {sum * sa.significand * sb.significand, sa.exponent + sb.exponent, 2 + 3 + 3};
+}
+
+// The term in units of 2^-unit, what is below a unit cut off.
+int64_t in_units(const Term& term, int unit) {
+  const int shift = term.exponent - term.point + unit;
+  if (shift >= 0) return term.significand << shift;
+  if (shift < -62) return 0;
+  const int64_t magnitude = std::abs(term.significand) >> -shift;
+  return term.significand < 0 ? -magnitude : magnitude;
+}
+
+// sum * 2^-unit, rounded towards zero to f32.
+float to_f32_towards_zero(int64_t sum, int unit) {
+  if (sum == 0) return 0;
+  const uint64_t magnitude = std::abs(sum);
+  const int exponent = std::bit_width(magnitude) - 1 - unit;  // of the leading bit
+  if (exponent > 127) return sum < 0 ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
+  const int lowest = std::max(exponent, -126) - 23;  // weight of f32's last bit there
+  const int drop = lowest + unit;
+  const uint64_t kept = drop > 0 ? (drop > 63 ? 0 : magnitude >> drop << drop) : magnitude;
+  const double value = std::ldexp(static_cast<double>(kept), -unit);  // at most 24 bits: exact
+  return static_cast<float>(sum < 0 ? -value : value);
+}
+
+std::vector<uint8_t> unpack(const Nvfp4& tensor) {
+  std::vector<uint8_t> nibbles(tensor.rows * tensor.cols);
+  for (size_t i = 0; i < nibbles.size(); ++i)
+    nibbles[i] = i % 2 ? tensor.packed[i / 2] >> 4 : tensor.packed[i / 2] & 15;
+  return nibbles;
+}
+
+}  // namespace
+
+float mma_nvfp4_k64(const uint8_t (&a)[64], const uint8_t (&b)[64], const uint8_t (&scale_a)[4],
+                    const uint8_t (&scale_b)[4], float c) {
+  for (int g = 0; g < kGroups; ++g) {
+    if ((scale_a[g] & 0x7F) == 0x7F || (scale_b[g] & 0x7F) == 0x7F) return kNan;
+  }
+  if (std::isnan(c)) return kNan;
+  if (std::isinf(c)) return c;
+  Term terms[kGroups + 1];
+  for (int g = 0; g < kGroups; ++g) {
+    terms[g] = term_of_group(a + kGroup * g, b + kGroup * g, scale_a[g], scale_b[g]);
+  }
+  terms[kGroups] = term_of_f32(c);
+  int largest = kZeroExponent;
+  for (const Term& term : terms) largest = std::max(largest, term.exponent);
+  const int unit = kFractionBits - largest;
+  int64_t sum = 0;
+  for (const Term& term : terms) sum += in_units(term, unit);
+  return to_f32_towards_zero(sum, unit);
+}
+
+std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, Order order) {
+  const int64_t k = a.cols;
+  const std::vector<uint8_t> a_nibbles = unpack(a), b_nibbles = unpack(b);
+  const int accumulators = order == Order::kTiled ? 1 : 4;
+  std::vector<GemmResult> results(a.rows * b.rows);
+  for (int64_t m = 0; m < a.rows; ++m) {
+    for (int64_t n = 0; n < b.rows; ++n) {
+      GemmResult& result = results[m * b.rows + n];
+      float partial[4] = {};
+      for (int64_t chunk = 0; chunk < k / 64; ++chunk) {
+        uint8_t va[64], vb[64], sa[4], sb[4];
+        std::copy_n(&a_nibbles[m * k + 64 * chunk], 64, va);
+        std::copy_n(&b_nibbles[n * k + 64 * chunk], 64, vb);
+        for (int g = 0; g < kGroups; ++g) {
+          sa[g] = a.scales[scale_offset(m, 4 * chunk + g, k)];
+          sb[g] = b.scales[scale_offset(n, 4 * chunk + g, k)];
+        }
+        float& accumulator = partial[chunk % accumulators];
+        accumulator = mma_nvfp4_k64(va, vb, sa, sb, accumulator);
+        for (int i = 0; i < 64; ++i) {
+          const double product =
+              decode_e2m1(va[i]) * decode_e2m1(vb[i]) * decode_e4m3(sa[i / 16] & 0x7F) * decode_e4m3(sb[i / 16] & 0x7F);
+          result.exact += product;
+          result.magnitude += std::abs(product);
+        }
+      }
+      result.sum = order == Order::kTiled ? partial[0] : ((partial[0] + partial[1]) + partial[2]) + partial[3];
+    }
+  }
+  return results;
+}
+
+}  // namespace reference

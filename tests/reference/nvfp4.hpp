@@ -1,0 +1,27 @@
+// nvfp4.hpp: NVFP4 quantisation and its storage order, element by element, for tests.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace reference {
+
+struct Nvfp4 {
+  int64_t rows = 0, cols = 0;
+  std::vector<uint8_t> packed;  // [rows, cols / 2]
+  std::vector<uint8_t> scales;  // swizzled, padded with zeros
+};
+
+int64_t scale_bytes(int64_t rows, int64_t cols);
+// Where the scale of (row, block of 16) lies.
+int64_t scale_offset(int64_t row, int64_t block, int64_t cols);
+
+// amax / 2688 over finite values in f32; 1 if that is 0.
+float global_scale(const std::vector<float>& x);
+// x is [rows, cols] without gaps.
+Nvfp4 quantize(const std::vector<float>& x, int64_t rows, int64_t cols, float global_scale);
+
+// Value times block scale of (row, col), without the global scale. NaN where the scale is.
+double dequantize(const Nvfp4& tensor, int64_t row, int64_t col);
+
+}  // namespace reference
