@@ -171,7 +171,10 @@ B12X_DEVICE void nvfp4_gemm_tiled(const Nvfp4GemmParams& p) {
     for (int32_t s = 0; s < problem.stages; ++s) {
       const int32_t chunks = problem.chunks_of_stage(s);
       ring.wait_full();
-      for (int chunk = 0; chunk < chunks; ++chunk) tiled_mma_chunk<T>(smem.stages[ring.stage], at, chunk, acc);
+#pragma unroll
+      for (int chunk = 0; chunk < T::kChunks; ++chunk) {
+        if (chunk < chunks) tiled_mma_chunk<T>(smem.stages[ring.stage], at, chunk, acc);
+      }
       __syncwarp();
       if (lane == 0) ring.release();
       ring.advance();
