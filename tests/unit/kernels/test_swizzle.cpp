@@ -1,4 +1,4 @@
-// The swizzles must match TMA's definition, keep ldmatrix free of bank conflicts, and commute with the steps that the
+// The swizzles are held to TMA's definition, keep ldmatrix free of bank conflicts, and commute with the steps that the
 // kernels take inside a stage (row blocks and 64-k chunks), because lanes compute one address and step from it.
 #include <doctest/doctest.h>
 
