@@ -46,7 +46,7 @@ check_doctest() {
 # One line per package and every error; pip's remarks on where it looked are dropped.
 pip_install() {
   .venv/bin/python -m pip install --progress-bar off --disable-pip-version-check "$@" 2>&1 |
-    awk '/^Collecting /{printf "setup:     %s\n", $2; fflush()} /^ERROR|^error|^  *(error|Error)/{print; fflush()}'
+    awk '/^(Collecting|Processing) /{sub(".*/", "", $2); printf "setup:     %s\n", $2; fflush()} /^ERROR|^error|^  *(error|Error)/{print; fflush()}'
 }
 
 checksum() { cat "$@" | sha256sum | cut -d' ' -f1; }
@@ -59,7 +59,7 @@ make_venv() {
   say "[1/2] Python tools -> .venv"
   rm -f .venv/.stamp-tools
   local same_python='import sys, pip; sys.exit(sys.implementation.cache_tag != sys.argv[1])'
-  if ! .venv/bin/python -c "$same_python" "${want##*-}" 2>/dev/null; then
+  if ! .venv/bin/python -c "$same_python" "${want#*-}" 2>/dev/null; then
     "$PYTHON" -m venv --clear .venv
   fi
   pip_install --no-deps -r tools/setup/requirements.txt ||
