@@ -13,7 +13,7 @@ bin=$PWD/.venv/bin
 want="$nvcc $CXX"
 if [ ! -f build/build.ninja ] || [ "$(cat build/.settings 2>/dev/null)" != "$want" ]; then
   rm -f build/.settings
-  "$bin/cmake" --preset default -DB12X_NVCC="$nvcc" -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_MAKE_PROGRAM="$bin/ninja"
+  "$bin/cmake" --preset default -DB12X_NVCC="$nvcc" -DCMAKE_CXX_COMPILER="$CXX"
   echo "$want" > build/.settings
 fi
 "$bin/ninja" -C build -j "$jobs"
