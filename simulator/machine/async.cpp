@@ -40,8 +40,9 @@ MbarrierRecord& live(Warp& w, const Instr& i, int lane, uint32_t address, const 
   MbarrierRecord* record = find(async_state(*w.block), address);
   if (record == nullptr) fault(w, i, lane, name_of(address) + " is used before mbarrier.init");
   if (load_word(bytes) != record->word)
-    fault(w, i, lane, name_of(address) + " was overwritten by an ordinary store: its word is " + hex(load_word(bytes)) +
-                          ", the last mbarrier operation left " + hex(record->word));
+    fault(w, i, lane,
+          name_of(address) + " was overwritten by an ordinary store: its word is " + hex(load_word(bytes)) +
+              ", the last mbarrier operation left " + hex(record->word));
   return *record;
 }
 
@@ -73,9 +74,9 @@ void describe_groups(const std::vector<CopyGroups>& groups, const char* what, st
   for (size_t t = 0; t < groups.size(); ++t)
     if (groups[t].open + groups[t].pending != 0 && threads++ == 0) first = t;
   if (threads == 0) return;
-  text += "  " + std::string(what) + " that no wait_group covers: " + std::to_string(threads) + " threads, first " +
+  text += "\n  " + std::string(what) + " that no wait_group covers: " + std::to_string(threads) + " threads, first " +
           std::to_string(first) + " with " + std::to_string(groups[first].pending) + " groups and " +
-          std::to_string(groups[first].open) + " uncommitted operations\n";
+          std::to_string(groups[first].open) + " uncommitted operations";
 }
 
 }  // namespace
@@ -152,11 +153,12 @@ uint64_t mbarrier_arrive(Warp& w, const Instr& i, int lane, uint32_t address, ui
   const bool is_drop = kind == Arrival::kDrop || kind == Arrival::kDropNoComplete;
   const bool must_stay = kind == Arrival::kNoComplete || kind == Arrival::kDropNoComplete;
   if (count == 0 || count > barrier.pending)
-    fault(w, i, lane, name_of(address) + ": arrival of " + std::to_string(count) + " where " +
-                          std::to_string(barrier.pending) + " of " + std::to_string(barrier.expected) +
-                          " are awaited in phase " + std::to_string(record.completed));
+    fault(w, i, lane,
+          name_of(address) + ": arrival of " + std::to_string(count) + " where " + std::to_string(barrier.pending) +
+              " of " + std::to_string(barrier.expected) + " are awaited in phase " + std::to_string(record.completed));
   if (must_stay && count == barrier.pending)
-    fault(w, i, lane, name_of(address) + ": .noComplete arrival would complete phase " + std::to_string(record.completed));
+    fault(w, i, lane,
+          name_of(address) + ": .noComplete arrival would complete phase " + std::to_string(record.completed));
   barrier.pending -= count;
   if (is_drop) barrier.expected -= count;
   record.last_warp = static_cast<int>(w.index);
@@ -200,10 +202,10 @@ std::string describe_async(const Block& block) {
   for (const MbarrierRecord& record : block.async->mbarriers) {
     const Mbarrier b = Mbarrier::decode(record.word);
     if (b.pending == b.expected && b.tx == 0 && record.last_warp < 0) continue;
-    text += "  " + name_of(record.address) + ": phase " + std::to_string(record.completed) + " awaits " +
+    text += "\n  " + name_of(record.address) + ": phase " + std::to_string(record.completed) + " awaits " +
             std::to_string(b.pending) + " of " + std::to_string(b.expected) + " arrivals and " + std::to_string(b.tx) +
             " bytes; last arrival: " +
-            (record.last_warp < 0 ? "none" : who(block.warps[static_cast<size_t>(record.last_warp)], record.last_lane)) + "\n";
+            (record.last_warp < 0 ? "none" : who(block.warps[static_cast<size_t>(record.last_warp)], record.last_lane));
   }
   describe_groups(block.async->copy_groups, "cp.async copies", text);
   describe_groups(block.async->bulk_groups, "bulk copies", text);

@@ -1,6 +1,6 @@
 // The asynchronous side of a block: its mbarriers, the copies in flight and the groups that threads wait for.
-// An asynchronous instruction checks its operands, builds an operation object and hands it to issue(); issue() alone decides
-// when perform() runs, so another order of delivery is a change of that one function.
+// An asynchronous instruction checks its operands, builds an operation object and hands it to issue(); issue() alone
+// decides when perform() runs, so another order of delivery is a change of that one function.
 #pragma once
 
 #include <cstdint>
@@ -28,17 +28,17 @@ struct Mbarrier {
 
 // What the block knows about a live mbarrier beyond its word: where it is, what the word must be, who came last.
 struct MbarrierRecord {
-  uint32_t address = 0;       // shared address
-  uint64_t word = 0;          // as last written by an mbarrier operation
-  uint64_t completed = 0;     // phases
-  int last_warp = -1;         // who arrived last, for reports; -1: nobody yet
+  uint32_t address = 0;    // shared address
+  uint64_t word = 0;       // as last written by an mbarrier operation
+  uint64_t completed = 0;  // phases
+  int last_warp = -1;      // who arrived last, for reports; -1: nobody yet
   int last_lane = -1;
 };
 
 // cp.async groups or bulk groups of one thread.
 struct CopyGroups {
-  uint32_t open = 0;       // operations issued since the last commit
-  uint32_t pending = 0;    // committed groups that no wait has covered
+  uint32_t open = 0;     // operations issued since the last commit
+  uint32_t pending = 0;  // committed groups that no wait has covered
 };
 
 struct AsyncState {
@@ -80,11 +80,11 @@ void mbarrier_add_pending(Warp& w, const Instr& i, int lane, uint32_t address);
 // Parity of the phase in progress.
 uint32_t mbarrier_parity(Warp& w, const Instr& i, int lane, uint32_t address);
 
-// Shared address of the mbarrier that address operand k (base slot `slot`) names in `space`, kShared or kGeneric; faults
-// when a generic address points elsewhere.
+// Shared address of the mbarrier that address operand k (base slot `slot`) names in `space`, kShared or kGeneric;
+// faults when a generic address points elsewhere.
 uint32_t mbarrier_operand(Warp& w, const Instr& i, int lane, int k, uint32_t slot, Space space);
 
-// For deadlock reports: one line per live mbarrier whose phase is incomplete after something happened to it, and the
+// For deadlock reports: one line (a newline, then the text) per live mbarrier on which something has happened, and the
 // threads with copies that no commit or wait covers. Empty: nothing is outstanding.
 std::string describe_async(const Block& block);
 

@@ -1,0 +1,135 @@
+// cp.async.bulk, cp.reduce.async.bulk and their groups: contiguous bytes between global and shared memory, moved by the
+// asynchronous engine. Loads report their bytes to an mbarrier; stores and reductions belong to a bulk group of the
+// thread.
+#include "ops/async_ops.hpp"
+#include "ops/async_reduce.hpp"
+
+namespace sim {
+namespace {
+
+constexpr uint32_t kGranule = 16;  // size and both addresses are multiples of it
+
+// `barrier` = 0: completion is counted by the issuing thread's bulk group.
+struct BulkCopy {
+  Warp& warp;
+  const Instr& instr;
+  int lane;
+  std::byte* destination;
+  const std::byte* source;
+  uint32_t bytes;
+  uint32_t barrier;
+  Reducer reducer;  // null: copy
+
+  void perform() {
+    if (reducer != nullptr)
+      reducer(destination, source, bytes);
+    else
+      std::memmove(destination, source, bytes);
+    if (barrier != 0) mbarrier_complete_tx(warp, instr, lane, barrier, bytes);
+  }
+};
+
+uint32_t checked_size(Warp& w, const Instr& i, int lane, uint32_t slot) {
+  const uint32_t bytes = u32(w, slot)[lane];
+  if (bytes % kGranule != 0)
+    fault(w, i, lane, "size " + std::to_string(bytes) + " of a bulk copy is not a multiple of 16 bytes",
+          LaunchResult::Status::kMisalignedAddress);
+  return bytes;
+}
+
+// Operands: destination, source, size, then the mbarrier or nothing.
+void bulk(Warp& w, const Instr& i, Space to, Space from, bool has_barrier, Reducer reducer) {
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const uint32_t bytes = checked_size(w, i, lane, i.ops[2]);
+    const Access access = reducer != nullptr && to == Space::kGlobal ? Access::kAtomic : Access::kWrite;
+    BulkCopy op{w,
+                i,
+                lane,
+                resolve(w, i, lane, to, address(w, i, 0, i.ops[0], lane), bytes, kGranule, access),
+                resolve(w, i, lane, from, address(w, i, 1, i.ops[1], lane), bytes, kGranule, Access::kRead),
+                bytes,
+                has_barrier ? mbarrier_operand(w, i, lane, 2, i.ops[3], Space::kShared) : 0,
+                reducer};
+    if (!has_barrier) ++async_state(*w.block).bulk_groups[thread_of(w, lane)].open;
+    issue(w, op);
+  }
+}
+
+void load(Warp& w, const Instr& i) { bulk(w, i, Space::kShared, Space::kGlobal, true, nullptr); }
+void load_multicast(Warp& w, const Instr& i) {
+  check_multicast(w, i, i.ops[4]);
+  load(w, i);
+}
+void store(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, nullptr); }
+void move_shared(Warp& w, const Instr& i) { bulk(w, i, Space::kShared, Space::kShared, true, nullptr); }
+Reducer reducer_of(const Instr& i) { return reinterpret_cast<Reducer>(i.imm); }
+void reduce_global(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, reducer_of(i)); }
+void reduce_shared(Warp& w, const Instr& i) { bulk(w, i, Space::kShared, Space::kShared, true, reducer_of(i)); }
+
+// A prefetch moves nothing that a program can see; its range must be valid all the same.
+void prefetch(Warp& w, const Instr& i) {
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const uint32_t bytes = checked_size(w, i, lane, i.ops[1]);
+    resolve(w, i, lane, Space::kGlobal, address(w, i, 0, i.ops[0], lane), bytes, kGranule, Access::kRead);
+  }
+}
+
+void commit(Warp& w, const Instr&) { commit_groups(w, async_state(*w.block).bulk_groups); }
+void wait_group(Warp& w, const Instr& i) { wait_groups(w, async_state(*w.block).bulk_groups, u32(w, i.ops[0])); }
+// The sources of older groups have been read: the groups themselves stay pending.
+void wait_group_read(Warp&, const Instr&) {}
+
+Handler bind_reduce(const ptx::Statement& s, Instr& i, Handler handler) {
+  const auto op = reduce_op(s.tokens[s.tokens.size() - (s.has("noftz") ? 3 : 2)]);
+  const auto type = reduce_type(s.tokens.back());
+  if (!op || !type) return nullptr;
+  const Reducer reducer = find_reducer(*op, *type);
+  i.imm = reinterpret_cast<int64_t>(reducer);
+  return reducer != nullptr ? handler : nullptr;
+}
+Handler bind_reduce_global(const ptx::Statement& s, Instr& i) { return bind_reduce(s, i, reduce_global); }
+Handler bind_reduce_shared(const ptx::Statement& s, Instr& i) { return bind_reduce(s, i, reduce_shared); }
+
+constexpr char kIsa[] = "9.7.9.25.4.1 cp.async.bulk";
+constexpr char kReduceIsa[] = "9.7.9.25.4.2 cp.reduce.async.bulk";
+constexpr char kGroupIsa[] = "9.7.9.25.5 cp.async.bulk.commit_group, wait_group";
+
+const Form kForms[] = {
+    {"cp.async.bulk.[shared::cta|shared::cluster].global.mbarrier::complete_tx::bytes", "[a] [a] r32 [a]", load,
+     nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.[shared::cta|shared::cluster].global.mbarrier::complete_tx::bytes.L2::cache_hint",
+     "[a] [a] r32 [a] r64", load, nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster", "[a] [a] r32 [a] r16",
+     load_multicast, nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint",
+     "[a] [a] r32 [a] r16 r64", load_multicast, nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes", "[a] [a] r32 [a]", move_shared, nullptr,
+     Unit::kAsync, kIsa},
+    {"cp.async.bulk.global.shared::cta.bulk_group", "[a] [a] r32", store, nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint", "[a] [a] r32 r64", store, nullptr, Unit::kAsync,
+     kIsa},
+    {"cp.async.bulk.prefetch.L2.global", "[a] r32", prefetch, nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.prefetch.L2.global.L2::cache_hint", "[a] r32 r64", prefetch, nullptr, Unit::kAsync, kIsa},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group."
+     "[and.b32|and.b64|or.b32|or.b64|xor.b32|xor.b64|add.u32|add.s32|add.u64|add.f32|add.f64|add.noftz.f16|add.noftz.bf16"
+     "|inc.u32|dec.u32|min.u32|min.s32|min.u64|min.s64|min.f16|min.bf16|max.u32|max.s32|max.u64|max.s64|max.f16|max.bf16]",
+     "[a] [a] r32", nullptr, bind_reduce_global, Unit::kAsync, kReduceIsa},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group.L2::cache_hint."
+     "[and.b32|and.b64|or.b32|or.b64|xor.b32|xor.b64|add.u32|add.s32|add.u64|add.f32|add.f64|add.noftz.f16|add.noftz.bf16"
+     "|inc.u32|dec.u32|min.u32|min.s32|min.u64|min.s64|min.f16|min.bf16|max.u32|max.s32|max.u64|max.s64|max.f16|max.bf16]",
+     "[a] [a] r32 r64", nullptr, bind_reduce_global, Unit::kAsync, kReduceIsa},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes."
+     "[and.b32|or.b32|xor.b32|add.u32|add.s32|add.u64|inc.u32|dec.u32|min.u32|min.s32|max.u32|max.s32]",
+     "[a] [a] r32 [a]", nullptr, bind_reduce_shared, Unit::kAsync, kReduceIsa},
+    {"cp.async.bulk.commit_group", "", commit, nullptr, Unit::kSync, kGroupIsa},
+    {"cp.async.bulk.wait_group", "r32", wait_group, nullptr, Unit::kSync, kGroupIsa},
+    {"cp.async.bulk.wait_group.read", "r32", wait_group_read, nullptr, Unit::kSync, kGroupIsa},
+};
+
+}  // namespace
+
+std::span<const Form> bulk_copy_forms() { return kForms; }
+
+}  // namespace sim

@@ -1,0 +1,135 @@
+// mbarrier.*: each executing lane acts on the barrier that its own address names, lowest lane first. The rules of the
+// object are in machine/async.cpp; this file decodes the PTX spellings.
+#include "ops/async_ops.hpp"
+
+namespace sim {
+namespace {
+
+// Instr::imm of every mbarrier row.
+constexpr int64_t kSharedSpace = 1;  // the address is a shared address; otherwise generic
+constexpr int64_t kHasCount = 2;     // the optional count is written
+constexpr int64_t kExpectTx = 4;     // the last operand announces bytes
+constexpr int64_t kDrop = 8;
+constexpr int64_t kNoComplete = 16;
+constexpr int64_t kParity = 32;
+
+int64_t space_flag(const ptx::Statement& s) { return shared_or_generic(s) == Space::kShared ? kSharedSpace : 0; }
+
+uint32_t barrier_address(Warp& w, const Instr& i, int lane, uint32_t slot) {
+  return mbarrier_operand(w, i, lane, 0, slot, (i.imm & kSharedSpace) != 0 ? Space::kShared : Space::kGeneric);
+}
+
+template <class F>
+void each_lane(Warp& w, F&& f) {
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) f(std::countr_zero(m));
+}
+
+void init(Warp& w, const Instr& i) {
+  each_lane(
+      w, [&](int lane) { mbarrier_init(w, i, lane, barrier_address(w, i, lane, i.ops[0]), u32(w, i.ops[1])[lane]); });
+}
+
+void inval(Warp& w, const Instr& i) {
+  each_lane(w, [&](int lane) { mbarrier_invalidate(w, i, lane, barrier_address(w, i, lane, i.ops[0])); });
+}
+
+void expect_tx(Warp& w, const Instr& i) {
+  each_lane(w, [&](int lane) {
+    mbarrier_expect_tx(w, i, lane, barrier_address(w, i, lane, i.ops[0]), u32(w, i.ops[1])[lane]);
+  });
+}
+
+void complete_tx(Warp& w, const Instr& i) {
+  each_lane(w, [&](int lane) {
+    mbarrier_complete_tx(w, i, lane, barrier_address(w, i, lane, i.ops[0]), u32(w, i.ops[1])[lane]);
+  });
+}
+
+void arrive(Warp& w, const Instr& i) {
+  const bool is_drop = (i.imm & kDrop) != 0;
+  const Arrival kind = (i.imm & kNoComplete) != 0 ? (is_drop ? Arrival::kDropNoComplete : Arrival::kNoComplete)
+                                                  : (is_drop ? Arrival::kDrop : Arrival::kPlain);
+  uint64_t* const state = u64(w, i.ops[0]);
+  each_lane(w, [&](int lane) {
+    const uint32_t at = barrier_address(w, i, lane, i.ops[1]);
+    const uint32_t value = (i.imm & kHasCount) != 0 ? u32(w, i.ops[2])[lane] : 1;
+    if ((i.imm & kExpectTx) != 0) mbarrier_expect_tx(w, i, lane, at, value);
+    state[lane] = mbarrier_arrive(w, i, lane, at, (i.imm & kExpectTx) != 0 ? 1 : value, kind);
+  });
+}
+
+// test_wait and try_wait. A lane that must go on waiting makes the warp yield: others have to help it on.
+void wait(Warp& w, const Instr& i) {
+  uint32_t done = 0;
+  each_lane(w, [&](int lane) {
+    const uint32_t current = mbarrier_parity(w, i, lane, barrier_address(w, i, lane, i.ops[1]));
+    const uint32_t waited =
+        (i.imm & kParity) != 0 ? u32(w, i.ops[2])[lane] & 1 : static_cast<uint32_t>(u64(w, i.ops[2])[lane] >> 63);
+    done |= static_cast<uint32_t>(current != waited) << lane;
+  });
+  set_pred(w, i.ops[0], done);
+  if ((w.mask & ~done) != 0) yield(w);
+}
+
+void pending_count(Warp& w, const Instr& i) {
+  const uint64_t* const state = u64(w, i.ops[1]);
+  uint32_t* const count = u32(w, i.ops[0]);
+  for_lanes(w, [=](int lane) { count[lane] = Mbarrier::decode(state[lane]).pending; });
+}
+
+Handler bind_init(const ptx::Statement& s, Instr& i) { return i.imm = space_flag(s), init; }
+Handler bind_inval(const ptx::Statement& s, Instr& i) { return i.imm = space_flag(s), inval; }
+Handler bind_expect_tx(const ptx::Statement& s, Instr& i) { return i.imm = space_flag(s), expect_tx; }
+Handler bind_complete_tx(const ptx::Statement& s, Instr& i) { return i.imm = space_flag(s), complete_tx; }
+
+Handler bind_arrive(const ptx::Statement& s, Instr& i) {
+  i.imm = space_flag(s);
+  if (s.has("arrive_drop")) i.imm |= kDrop;
+  if (s.has("noComplete")) i.imm |= kNoComplete;
+  if (s.has("expect_tx")) i.imm |= kExpectTx;
+  if (s.operands.size() == 3) i.imm |= kHasCount;
+  return arrive;
+}
+
+Handler bind_wait(const ptx::Statement& s, Instr& i) {
+  i.imm = space_flag(s) | (s.has("parity") ? kParity : 0);
+  return wait;
+}
+
+constexpr char kIsaInit[] = "9.7.13.15.9 mbarrier.init";
+constexpr char kIsaTx[] = "9.7.13.15.11 mbarrier.expect_tx, complete_tx";
+constexpr char kIsaArrive[] = "9.7.13.15.13 mbarrier.arrive, arrive_drop";
+constexpr char kIsaWait[] = "9.7.13.15.16 mbarrier.test_wait, try_wait";
+
+const Form kForms[] = {
+    {"mbarrier.init[.shared|.shared::cta|].b64", "[a] r32", nullptr, bind_init, Unit::kSync, kIsaInit},
+    {"mbarrier.inval[.shared|.shared::cta|].b64", "[a]", nullptr, bind_inval, Unit::kSync, kIsaInit},
+    {"mbarrier.expect_tx[.relaxed.cta|.relaxed.cluster|][.shared|.shared::cta|.shared::cluster|].b64", "[a] r32",
+     nullptr, bind_expect_tx, Unit::kSync, kIsaTx},
+    {"mbarrier.complete_tx[.relaxed.cta|.relaxed.cluster|][.shared|.shared::cta|.shared::cluster|].b64", "[a] r32",
+     nullptr, bind_complete_tx, Unit::kSync, kIsaTx},
+    {"mbarrier.[arrive|arrive_drop][.release.cta|.release.cluster|.relaxed.cta|.relaxed.cluster|]"
+     "[.shared|.shared::cta|.shared::cluster|].b64",
+     "r64 [a] r32?", nullptr, bind_arrive, Unit::kSync, kIsaArrive},
+    {"mbarrier.[arrive|arrive_drop].expect_tx[.release.cta|.release.cluster|.relaxed.cta|.relaxed.cluster|]"
+     "[.shared|.shared::cta|.shared::cluster|].b64",
+     "r64 [a] r32", nullptr, bind_arrive, Unit::kSync, kIsaArrive},
+    {"mbarrier.[arrive|arrive_drop].noComplete[.release.cta|][.shared|.shared::cta|].b64", "r64 [a] r32", nullptr,
+     bind_arrive, Unit::kSync, kIsaArrive},
+    {"mbarrier.test_wait[.acquire.cta|.acquire.cluster|.relaxed.cta|.relaxed.cluster|][.shared|.shared::cta|].b64",
+     "p [a] r64", nullptr, bind_wait, Unit::kSync, kIsaWait},
+    {"mbarrier.test_wait.parity[.acquire.cta|.acquire.cluster|.relaxed.cta|.relaxed.cluster|][.shared|.shared::cta|].b64",
+     "p [a] r32", nullptr, bind_wait, Unit::kSync, kIsaWait},
+    {"mbarrier.try_wait[.acquire.cta|.acquire.cluster|.relaxed.cta|.relaxed.cluster|][.shared|.shared::cta|].b64",
+     "p [a] r64 r32?", nullptr, bind_wait, Unit::kSync, kIsaWait},
+    {"mbarrier.try_wait.parity[.acquire.cta|.acquire.cluster|.relaxed.cta|.relaxed.cluster|][.shared|.shared::cta|].b64",
+     "p [a] r32 r32?", nullptr, bind_wait, Unit::kSync, kIsaWait},
+    {"mbarrier.pending_count.b64", "r32 r64", pending_count, nullptr, Unit::kSync,
+     "9.7.13.15.17 mbarrier.pending_count"},
+};
+
+}  // namespace
+
+std::span<const Form> mbarrier_forms() { return kForms; }
+
+}  // namespace sim
