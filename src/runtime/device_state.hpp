@@ -23,6 +23,12 @@ struct LoadedKernel {
   std::atomic<uint64_t> calls{0};
 };
 
+class DeviceState;
+struct KernelImage;
+
+// The module of an embedded image. Throws Error, naming the kernel: a corrupt image, one without code for the device.
+CUmodule load_image(const DeviceState& state, const KernelImage& image);
+
 class DeviceState {
  public:
   DeviceState(const Driver& driver, int ordinal);

@@ -7,9 +7,8 @@
 #include "runtime/images.hpp"
 
 namespace b12x::runtime {
-namespace {
 
-CUmodule load_module(const DeviceState& state, const KernelImage& image) {
+CUmodule load_image(const DeviceState& state, const KernelImage& image) {
   check_fatbin(image);
   const Driver& driver = state.driver();
   CUmodule module = nullptr;
@@ -24,8 +23,6 @@ CUmodule load_module(const DeviceState& state, const KernelImage& image) {
   return module;
 }
 
-}  // namespace
-
 void DeviceState::load_kernel(std::string_view name, uint32_t shared_bytes) {
   if (find_kernel(name, shared_bytes) != nullptr) return;
   const std::lock_guard lock(mutex_);
@@ -34,7 +31,7 @@ void DeviceState::load_kernel(std::string_view name, uint32_t shared_bytes) {
   if (kernel == kernels_.end()) {
     const KernelImage& image = find_image(name);
     auto module = modules_.find(image.begin);
-    if (module == modules_.end()) module = modules_.emplace(image.begin, load_module(*this, image)).first;
+    if (module == modules_.end()) module = modules_.emplace(image.begin, load_image(*this, image)).first;
     auto loaded = std::make_unique<LoadedKernel>();
     loaded->name = image.entry;
     driver_.check(driver_.module_get_function(&loaded->function, module->second, image.entry.data()),

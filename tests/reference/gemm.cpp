@@ -6,8 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/reference/number_formats.hpp"
-
 namespace reference {
 namespace {
 
@@ -15,6 +13,7 @@ constexpr int kGroups = 4, kGroup = 16;
 constexpr int kFractionBits = 35;
 constexpr int kZeroExponent = -139;  // what a zero counts as when terms are aligned
 constexpr float kNan = std::bit_cast<float>(0x7FFFFFFFu);
+constexpr int kHalves[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};  // e2m1 in units of 1/2
 
 // value = significand * 2^(exponent - point); `exponent` is what alignment looks at.
 struct Term {
@@ -45,7 +44,7 @@ Term term_of_group(const uint8_t* a, const uint8_t* b, uint8_t scale_a, uint8_t 
   int64_t sum = 0;  // in quarters
   bool has_product = false;
   for (int i = 0; i < kGroup; ++i) {
-    const auto product = static_cast<int64_t>(4 * decode_e2m1(a[i]) * decode_e2m1(b[i]));
+    const int product = kHalves[a[i]] * kHalves[b[i]];
     has_product |= product != 0;
     sum += product;
   }
@@ -74,6 +73,12 @@ float to_f32_towards_zero(int64_t sum, int unit) {
   const uint64_t kept = drop > 0 ? (drop > 63 ? 0 : magnitude >> drop << drop) : magnitude;
   const double value = std::ldexp(static_cast<double>(kept), -unit);  // at most 24 bits: exact
   return static_cast<float>(sum < 0 ? -value : value);
+}
+
+std::vector<double> dequantize_all(const Nvfp4& tensor) {
+  std::vector<double> values(tensor.rows * tensor.cols);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = dequantize(tensor, i / tensor.cols, i % tensor.cols);
+  return values;
 }
 
 std::vector<uint8_t> unpack(const Nvfp4& tensor) {
@@ -108,6 +113,7 @@ float mma_nvfp4_k64(const uint8_t (&a)[64], const uint8_t (&b)[64], const uint8_
 std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, Order order) {
   const int64_t k = a.cols;
   const std::vector<uint8_t> a_nibbles = unpack(a), b_nibbles = unpack(b);
+  const std::vector<double> a_values = dequantize_all(a), b_values = dequantize_all(b);
   const int accumulators = order == Order::kTiled ? 1 : 4;
   std::vector<GemmResult> results(a.rows * b.rows);
   for (int64_t m = 0; m < a.rows; ++m) {
@@ -124,12 +130,11 @@ std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, Order order) {
         }
         float& accumulator = partial[chunk % accumulators];
         accumulator = mma_nvfp4_k64(va, vb, sa, sb, accumulator);
-        for (int i = 0; i < 64; ++i) {
-          const double product =
-              decode_e2m1(va[i]) * decode_e2m1(vb[i]) * decode_e4m3(sa[i / 16] & 0x7F) * decode_e4m3(sb[i / 16] & 0x7F);
-          result.exact += product;
-          result.magnitude += std::abs(product);
-        }
+      }
+      for (int64_t i = 0; i < k; ++i) {
+        const double product = a_values[m * k + i] * b_values[n * k + i];
+        result.exact += product;
+        result.magnitude += std::abs(product);
       }
       result.sum = order == Order::kTiled ? partial[0] : ((partial[0] + partial[1]) + partial[2]) + partial[3];
     }
