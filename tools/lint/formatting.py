@@ -33,7 +33,7 @@ def clang_format(write: bool) -> int:
 def ruff(write: bool) -> int:
     """Lints and formats (or checks) every Python file. Returns non-zero when something is wrong."""
     lint = [_BIN / "ruff", "check", "--quiet", *(["--fix"] if write else []), "."]
-    form = [_BIN / "ruff", "format", "--quiet", *([] if write else ["--check"]), "."]
+    form = [_BIN / "ruff", "format", "--quiet", *([] if write else ["--check", "--output-format=concise"]), "."]
     return max(subprocess.run(command, cwd=tree.ROOT, check=False).returncode for command in (lint, form))
 
 
