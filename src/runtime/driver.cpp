@@ -43,20 +43,37 @@ void bind(void* library, Function& slot, const char* symbol, const std::string& 
   }
 }
 
+struct Library {
+  void* handle;
+  std::string reason;  // why there is no handle
+};
+
+// RTLD_LOCAL: the symbols of two drivers must not mix.
+Library open_library(const std::string& path) {
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const char* reason = handle == nullptr ? dlerror() : nullptr;
+  return {handle, reason == nullptr ? "" : reason};
+}
+
+// The system's driver, if there is one, is opened before any other. All of them call themselves libcuda.so.1, and the
+// loader gives that name to the first: were it a simulator, whoever asks for the GPU later would get the simulator.
+const Library& system_library() {
+  static const Library library = open_library(kSystemDriver);
+  return library;
+}
+
 Driver open_path(std::string_view name, const std::string& path) {
-  // RTLD_LOCAL: the symbols of two drivers must not mix.
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const Library& system = system_library();
+  const auto [library, reason] = path == kSystemDriver ? system : open_library(path);
   if (library == nullptr) {
-    const char* reason = dlerror();
     const char* hint = name == "gpu"   ? "; is the NVIDIA driver installed? CPU tensors run on the simulator"
                        : name == "sim" ? "; run `make build`, which places it there"
                                        : "; a driver is \"gpu\", \"sim\" or the path of a libcuda.so.1";
-    throw Error(ErrorKind::kDriver,
-                str("driver \"", name, "\": cannot open ", path, ": ", reason == nullptr ? "" : reason, hint));
+    throw Error(ErrorKind::kDriver, str("driver \"", name, "\": cannot open ", path, ": ", reason, hint));
   }
   Driver driver{};
   driver.path = path;
-  const auto get = [&](auto& slot, const char* symbol) { bind(library, slot, symbol, path); };
+  const auto get = [&, handle = library](auto& slot, const char* symbol) { bind(handle, slot, symbol, path); };
   get(driver.init, "cuInit");
   get(driver.get_error_name, "cuGetErrorName");
   get(driver.get_error_string, "cuGetErrorString");
