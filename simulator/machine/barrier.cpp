@@ -47,7 +47,7 @@ void arrive(Warp& w, const Instr& i, const BarrierArrival& a) {
   if (a.is_aligned && !converge(w, i)) return;
   const int lane = std::countr_zero(w.mask);
   const uint32_t all = static_cast<uint32_t>(block.warps.size()) * kWarpSize;
-  if (a.id >= kBarriers) fault(w, i, lane, "barrier " + std::to_string(a.id) + " does not exist: a CTA has barriers 0 to 15");
+  if (a.id > kClusterBarrier) fault(w, i, lane, "barrier " + std::to_string(a.id) + " does not exist: a CTA has barriers 0 to 15");
   if (a.threads % kWarpSize != 0)
     fault(w, i, lane, "barrier " + std::to_string(a.id) + " counts " + std::to_string(a.threads) +
                           " threads, which is not a multiple of 32");
@@ -89,7 +89,7 @@ void arrive(Warp& w, const Instr& i, const BarrierArrival& a) {
 
 void leave_barriers(Warp& w) {
   Block& block = *w.block;
-  for (uint32_t id = 0; id < kBarriers; ++id) {
+  for (uint32_t id = 0; id <= kClusterBarrier; ++id) {
     if (!block.barriers[id].is_pending) continue;
     if (w.barrier_lanes[id] != 0 && w.barrier_lanes[id] == w.live) {
       w.barrier_lanes[id] = 0;

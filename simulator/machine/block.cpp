@@ -153,7 +153,7 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
     w.state = WarpState::kReady;
     w.waiting.clear();
     w.executed = w.counted = 0;
-    w.back_edges = w.register_limit = 0;
+    w.back_edges = w.register_limit = w.carry = 0;
     w.switch_pc = Warp::kNoSwitch;
     std::fill(std::begin(w.barrier_lanes), std::end(w.barrier_lanes), 0u);
   }

@@ -33,6 +33,7 @@ struct BarrierState {
   uint32_t voters = 0;         // lanes that gave a predicate
 };
 inline constexpr uint32_t kBarriers = 16;
+inline constexpr uint32_t kClusterBarrier = kBarriers;  // one more, for barrier.cluster in clusters of one block
 
 // State that ops/async.cpp keeps per block: cp.async and bulk groups per thread, mbarrier side table. Defined there.
 struct AsyncState;
@@ -52,7 +53,7 @@ struct Block {
   std::byte* shared = nullptr;     // address kSharedBase is shared[0]
   uint32_t shared_bytes = 0;       // static + dynamic
   std::vector<Warp> warps;
-  BarrierState barriers[kBarriers];
+  BarrierState barriers[kBarriers + 1];
   std::unique_ptr<AsyncState, AsyncStateDeleter> async;
   uint64_t progress = 0;           // any state change that a poll could see: barrier, mbarrier, store, async completion
   uint64_t index = 0;              // linear block index; grids start blocks in this order

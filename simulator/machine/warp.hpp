@@ -69,10 +69,12 @@ struct Warp {
   bool has_yielded = false;        // the running split polls: the others take their turn
   bool is_busy = false;            // left the loop for its length, not for a poll
   uint64_t counted = 0;            // part of `executed` that Block::cycles has
+  uint32_t carry = 0;              // CC.CF of each lane: add.cc, sub.cc, mad.cc
   uint32_t register_limit = 0;     // what setmaxnreg set, 0 = not yet
+  uint32_t cluster_generation = 0; // of the cluster barrier when the warp arrived at it
   uint32_t next_cached = 0;
   CachedRange cached[kCachedRanges];
-  uint32_t barrier_lanes[16] = {};  // lanes that arrived at a barrier before the rest of their warp
+  uint32_t barrier_lanes[17] = {};  // lanes that arrived at a barrier before the rest of their warp
 
   static constexpr uint32_t kNoSwitch = 0xffffffffu;
 };

@@ -1,0 +1,195 @@
+// Loads and stores of registers: ld, ldu, st in all spaces. PTX ISA 9.7.9.8 to 9.7.9.12.
+// Cache operators, eviction priorities, prefetch sizes and cache policies are hints: accepted, without effect on values.
+// x86 gives every aligned load acquire and every store release order, so strong accesses differ from weak ones only in
+// that a loop around a strong load counts as a poll.
+#include "ops/memory.hpp"
+
+#include "machine/access.hpp"
+#include "ops/lanes.hpp"
+
+namespace sim {
+namespace {
+
+struct Bytes16 {
+  uint64_t low, high;
+};
+
+// How a memory type lies in a lane.
+template <class T>
+struct Cell {
+  using Lane = Storage<T>;
+  static Lane widen(T v) {
+    if constexpr (sizeof(T) < 4) return static_cast<uint32_t>(static_cast<int32_t>(v));
+    else return v;
+  }
+};
+template <>
+struct Cell<Bytes16> {
+  using Lane = Bytes16;
+  static Lane widen(Bytes16 v) { return v; }
+};
+
+constexpr int64_t kSpaceMask = 0xff, kStrong = 0x100;
+
+template <class T, int N>
+void load(Warp& w, const Instr& i) {
+  using Lane = typename Cell<T>::Lane;
+  constexpr uint32_t kBytes = sizeof(T) * N;
+  Pointers at;
+  gather(w, i, i.ops[N], static_cast<Space>(i.imm & kSpaceMask), kBytes, kBytes, Access::kRead, at);
+  if ((i.imm & kStrong) != 0) note_poll(w, i);
+  Lane* d[N];
+  for (int n = 0; n < N; ++n) d[n] = lanes<Lane>(w, i.ops[n]);
+  if (at.is_row) {
+    if constexpr (N == 1 && sizeof(T) == sizeof(Lane)) {
+      std::memcpy(d[0], at.lane[0], sizeof(T) * kWarpSize);
+    } else {
+      for (int l = 0; l < kWarpSize; ++l) {
+        T v[N];
+        std::memcpy(v, at.lane[0] + l * kBytes, kBytes);
+        for (int n = 0; n < N; ++n) d[n][l] = Cell<T>::widen(v[n]);
+      }
+    }
+    return;
+  }
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int l = std::countr_zero(m);
+    T v[N];
+    std::memcpy(v, at.lane[l], kBytes);
+    for (int n = 0; n < N; ++n) d[n][l] = Cell<T>::widen(v[n]);
+  }
+}
+
+// Where lanes write one place, the highest lane wins.
+template <class T, int N>
+void store(Warp& w, const Instr& i) {
+  using Lane = typename Cell<T>::Lane;
+  constexpr uint32_t kBytes = sizeof(T) * N;
+  const Space space = static_cast<Space>(i.imm & kSpaceMask);
+  Pointers at;
+  gather(w, i, i.ops[0], space, kBytes, kBytes, Access::kWrite, at);
+  if (space != Space::kLocal) note_progress(w);
+  const Lane* s[N];
+  for (int n = 0; n < N; ++n) s[n] = lanes<Lane>(w, i.ops[n + 1]);
+  const auto value = [&](int n, int l) {
+    if constexpr (sizeof(T) < 4) return static_cast<T>(s[n][l]);
+    else return s[n][l];
+  };
+  if (at.is_row) {
+    if constexpr (N == 1 && sizeof(T) == sizeof(Lane)) {
+      std::memcpy(at.lane[0], s[0], sizeof(T) * kWarpSize);
+    } else {
+      for (int l = 0; l < kWarpSize; ++l) {
+        T v[N];
+        for (int n = 0; n < N; ++n) v[n] = value(n, l);
+        std::memcpy(at.lane[0] + l * kBytes, v, kBytes);
+      }
+    }
+    return;
+  }
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int l = std::countr_zero(m);
+    T v[N];
+    for (int n = 0; n < N; ++n) v[n] = value(n, l);
+    std::memcpy(at.lane[l], v, kBytes);
+  }
+}
+
+void describe_access(const ptx::Statement& s, Instr& i) {
+  const bool is_strong = s.has("volatile") || s.has("relaxed") || s.has("acquire");
+  i.imm = static_cast<int64_t>(space_of(s)) | (is_strong ? kStrong : 0);
+}
+
+template <int N>
+Handler bind_load(const ptx::Statement& s, Instr& i) {
+  describe_access(s, i);
+  const std::string_view type = s.tokens.back();
+  if (type == "s8") return load<int8_t, N>;
+  if (type == "s16") return load<int16_t, N>;
+  if (type.ends_with("128")) {
+    if constexpr (N <= 2) return load<Bytes16, N>;
+    return nullptr;
+  }
+  if (type.ends_with("64")) return load<uint64_t, N>;
+  if (type.ends_with("32")) return load<uint32_t, N>;
+  return type.ends_with("16") ? load<uint16_t, N> : load<uint8_t, N>;
+}
+template <int N>
+Handler bind_store(const ptx::Statement& s, Instr& i) {
+  describe_access(s, i);
+  const std::string_view type = s.tokens.back();
+  if (type.ends_with("128")) {
+    if constexpr (N <= 2) return store<Bytes16, N>;
+    return nullptr;
+  }
+  if (type.ends_with("64")) return store<uint64_t, N>;
+  if (type.ends_with("32")) return store<uint32_t, N>;
+  return type.ends_with("16") ? store<uint16_t, N> : store<uint8_t, N>;
+}
+
+// A vector has 32 bytes at most: .v8 of 32 bits, .v4 of 64.
+struct Width {
+  const char *types, *slot;
+  int most;  // elements
+};
+constexpr Width kWidths[] = {{"[b8|u8|s8]", "r8", 4},
+                             {"[b16|u16|s16|f16|bf16]", "r16", 4},
+                             {"[b32|u32|s32|f32]", "r32", 8},
+                             {"[b64|u64|s64|f64]", "r64", 4},
+                             {"b128", "r128", 1}};
+
+const FormList& load_store_list() {
+  static const FormList list = [] {
+    FormList l;
+    const std::string scope = "[cta|cluster|gpu|sys]";
+    const std::string load_order = "[|.weak|.volatile|.relaxed." + scope + "|.acquire." + scope + "|.relaxed|.mmio.relaxed.sys]";
+    const std::string store_order = "[|.weak|.volatile|.relaxed." + scope + "|.release." + scope + "|.mmio.relaxed.sys]";
+    const std::string shared = "[.shared|.shared::cta|.shared::cluster]";
+    const std::string load_space = "[|.global|" + shared + "|.local|.const|.param|.param::entry]";
+    const std::string store_space = "[|.global|" + shared + "|.local]";
+    const std::string load_cache = "[|.ca|.cg|.cs|.lu|.cv]", store_cache = "[|.wb|.cg|.cs|.wt]";
+    const std::string evict =
+        "[|.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate]"
+        "[|.L2::evict_normal|.L2::evict_first|.L2::evict_last]";
+    const std::string prefetch = "[|.L2::64B|.L2::128B|.L2::256B]";
+    for (const bool has_policy : {false, true}) {
+      const std::string hint = has_policy ? ".L2::cache_hint" : "", policy = has_policy ? " r64" : "";
+      const auto add = [&](int n, const Width& width, Bind load, Bind store) {
+        const std::string vec = n == 1 ? "." : n == 2 ? ".v2." : n == 4 ? ".v4." : ".v8.";
+        const std::string values = std::string(n == 1 ? "" : n == 2 ? "v2" : n == 4 ? "v4" : "v8") + width.slot;
+        l.add("ld" + load_order + load_space + load_cache + "[|.nc]" + evict + hint + prefetch + vec + width.types,
+              values + " [a]" + policy, load, Unit::kLsu, "9.7.9.8");
+        l.add("st" + store_order + store_space + store_cache + evict + hint + vec + width.types,
+              "[a] " + values + policy, store, Unit::kLsu, "9.7.9.12");
+        if (!has_policy && n <= 4) l.add("ldu[|.global]" + vec + width.types, values + " [a]", load, Unit::kLsu, "9.7.9.11");
+      };
+      for (const Width& width : kWidths) {
+        add(1, width, bind_load<1>, bind_store<1>);
+        if (width.most >= 2) add(2, width, bind_load<2>, bind_store<2>);
+        if (width.most >= 4) add(4, width, bind_load<4>, bind_store<4>);
+        if (width.most >= 8) add(8, width, bind_load<8>, bind_store<8>);
+      }
+    }
+    l.add(atomic_forms());
+    l.add(address_forms());
+    return l;
+  }();
+  return list;
+}
+
+}  // namespace
+
+Space space_of(const ptx::Statement& s) {
+  for (const std::string_view token : s.tokens) {
+    if (token == "global") return Space::kGlobal;
+    if (token == "shared" || token.starts_with("shared::")) return Space::kShared;
+    if (token == "local") return Space::kLocal;
+    if (token == "const") return Space::kConst;
+    if (token == "param" || token.starts_with("param::")) return Space::kParam;
+  }
+  return Space::kGeneric;
+}
+
+std::span<const Form> memory_forms() { return load_store_list().forms(); }
+
+}  // namespace sim
