@@ -183,7 +183,8 @@ std::string OperandResolver::register_mismatch(uint16_t bits, const ptx::Operand
 
 std::string OperandResolver::predicate_mismatch(const ptx::Operand& operand, bool is_destination) {
   if (operand.kind == Kind::kSink) return is_destination ? "" : "is `_`, which has no value";
-  if (operand.kind == Kind::kInteger && !is_destination) return "";
+  // Only mov.pred takes a constant: elsewhere an integer belongs to a row with a register in that place.
+  if (operand.kind == Kind::kInteger && !is_destination && statement_->tokens[0] == "mov") return "";
   if (operand.kind != Kind::kName) return "is " + describe(operand);
   const Symbol symbol = find(operand);
   if (symbol.kind != Symbol::Kind::kRegister || symbol.type.kind != 'p')

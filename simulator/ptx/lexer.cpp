@@ -197,8 +197,14 @@ void Lexer::take_opcode(Statement& statement) {
 
 std::string_view Lexer::take_braced_text() {
   const size_t begin = cursor_;
-  const size_t end = source_.text.find('}', begin);
-  if (end == std::string_view::npos) fail("this `{` has no matching `}`");
+  size_t end = begin - 1;
+  bool is_in_comment = true;
+  while (is_in_comment) {
+    end = source_.text.find('}', end + 1);
+    if (end == std::string_view::npos) fail("this `{` has no matching `}`");
+    const size_t line = source_.text.rfind('\n', end) + 1;
+    is_in_comment = source_.text.substr(line, end - line).find("//") != std::string_view::npos;
+  }
   const std::string_view body = source_.text.substr(begin, end - begin);
   for (const void* at = memchr(body.data(), '\n', body.size()); at != nullptr;) {
     const char* newline = static_cast<const char*>(at);

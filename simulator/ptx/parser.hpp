@@ -40,6 +40,8 @@ class Parser {
   Operand parse_address();
   Operand parse_list(char close);
   uint64_t parse_constant(int minimum_precedence = 0);
+  uint64_t parse_constant_atom();
+  uint64_t parse_constant_tail(uint64_t value, int minimum_precedence);
 
   // parser_debug.cpp
   void parse_file();

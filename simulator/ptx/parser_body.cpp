@@ -220,8 +220,8 @@ Operand Parser::parse_number_operand() {
     return operand;
   }
   operand.kind = Operand::Kind::kInteger;
-  operand.value = parse_constant();
-  if (is_minus) operand.value = 0 - operand.value;
+  const uint64_t first = parse_constant_atom();
+  operand.value = parse_constant_tail(is_minus ? 0 - first : first, 0);
   return operand;
 }
 
@@ -271,14 +271,16 @@ Operand Parser::parse_list(char close) {
 }
 
 uint64_t Parser::parse_constant(int minimum_precedence) {
+  return parse_constant_tail(parse_constant_atom(), minimum_precedence);
+}
+
+uint64_t Parser::parse_constant_atom() {
   const Nesting nesting(*this);
+  if (take('-')) return 0 - parse_constant_atom();
+  if (take('~')) return ~parse_constant_atom();
   uint64_t value = 0;
-  if (take('-')) {
-    value = 0 - parse_constant(kTermPrecedence + 1);
-  } else if (take('~')) {
-    value = ~parse_constant(kTermPrecedence + 1);
-  } else if (take('(')) {
-    value = parse_constant();
+  if (take('(')) {
+    value = parse_constant(0);
     expect(')');
   } else if (lexer_.token().kind == Token::Kind::kName && lexer_.token().text == "WARP_SZ") {
     lexer_.advance();
@@ -288,6 +290,11 @@ uint64_t Parser::parse_constant(int minimum_precedence) {
     value = lexer_.token().value;
     lexer_.advance();
   }
+  return value;
+}
+
+// The operators behind `value` that bind at least as tightly as `minimum_precedence`.
+uint64_t Parser::parse_constant_tail(uint64_t value, int minimum_precedence) {
   for (;;) {
     const Operator* found = nullptr;
     for (const Operator& candidate : kOperators)
