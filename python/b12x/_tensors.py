@@ -55,21 +55,38 @@ class _TorchMaker:
 
 
 _NUMPY = _NumpyMaker()
-_DL_CPU, _DL_CUDA = 1, 2
+_DL_CUDA = 2
+
+
+class _WritableAlias:
+    """The memory of a read-only NumPy array, described as writable, since tvm-ffi's DLPack cannot say read-only."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        address, _ = x.__array_interface__["data"]
+        self.__array_interface__ = {**x.__array_interface__, "data": (address, False)}
+        self._owner = x
+
+
+def as_input(name: str, x: Array) -> Array:
+    """`x` as the native library takes what it only reads. Raises TypeError for what is no array."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return x.detach()
+    if isinstance(x, np.ndarray):
+        return x if x.flags.writeable else np.asarray(_WritableAlias(x))
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"{name}: is a {type(x).__name__}, want a torch tensor, a NumPy array or another DLPack array")
+    return tvm_ffi.from_dlpack(x)
 
 
 def take(name: str, x: Array) -> tuple[Array, Maker]:
-    """`x` as the native library takes it, and the maker of its outputs. Raises TypeError for what is no array."""
+    """as_input(x), and the maker of the outputs that belong to it."""
+    view = as_input(name, x)
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(x, torch.Tensor):
-        return x.detach(), _TorchMaker(x.device)
-    if isinstance(x, np.ndarray):
-        return x, _NUMPY
-    if not hasattr(x, "__dlpack__"):
-        raise TypeError(f"{name}: is a {type(x).__name__}, want a torch tensor, a NumPy array or another DLPack array")
-    device_type, ordinal = x.__dlpack_device__()
-    view = tvm_ffi.from_dlpack(x)
-    return view, _NUMPY if device_type == _DL_CPU else _TorchMaker(f"cuda:{int(ordinal)}")
+    if torch is not None and isinstance(view, torch.Tensor):
+        return view, _TorchMaker(view.device)
+    place, ordinal = place_of(view)
+    return view, _NUMPY if place == "cpu" else _TorchMaker(f"cuda:{ordinal}")
 
 
 def place_of(x: Array) -> tuple[str, int]:

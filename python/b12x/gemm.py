@@ -6,7 +6,7 @@ from typing import Any
 
 from b12x import runtime
 from b12x._native import function
-from b12x._tensors import Array, dtype_name, matrix_shape, place_of, take
+from b12x._tensors import Array, as_input, dtype_name, matrix_shape, place_of, take
 
 
 def nvfp4_gemm(
@@ -32,14 +32,19 @@ def nvfp4_gemm(
     Raises ValueError for a wrong shape, dtype or layout, RuntimeError for a driver's failure.
     """
     a, maker = take("gemm: a", a)
+    a_scales, b, b_scales = (
+        as_input("gemm: a_scales", a_scales),
+        as_input("gemm: b", b),
+        as_input("gemm: b_scales", b_scales),
+    )
     m, _ = matrix_shape("gemm: a", a)
     n, _ = matrix_shape("gemm: b", b)
     if out is None:
         out = maker.empty((m, n), dtype_name(out_dtype) if out_dtype is not None else maker.default_out_dtype)
     elif out_dtype is not None and dtype_name(out.dtype) != dtype_name(out_dtype):
         raise ValueError(f"gemm: out has dtype {dtype_name(out.dtype)}, but out_dtype is {dtype_name(out_dtype)}")
-    if isinstance(alpha, (int, float)):
-        alpha = maker.scalar(float(alpha))
+    if alpha is not None:
+        alpha = maker.scalar(float(alpha)) if isinstance(alpha, (int, float)) else as_input("gemm: alpha", alpha)
     runtime.announce(*place_of(a))
     function("gemm")(a, a_scales, b, b_scales, alpha, out)
     return out

@@ -27,7 +27,7 @@ def device_name(device: str = "cpu") -> str:
     name, *_, simulated = function("device_info")(*_split(device))
     if not simulated:
         return str(name)
-    return "simulated " + re.sub(r"^NVIDIA (GeForce )?| Blackwell.*$", "", str(name))
+    return "simulated " + re.sub(r"^(simulated )?(NVIDIA )?(GeForce )?| Blackwell.*$", "", str(name))
 
 
 def compute_capability(device: str = "cpu") -> int:

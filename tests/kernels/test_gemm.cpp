@@ -86,7 +86,7 @@ void check_gemm(int64_t m, int64_t n, int64_t k, DType dtype, const float* alpha
   CAPTURE(m);
   CAPTURE(n);
   CAPTURE(k);
-  CAPTURE(name_of(dtype));
+  CAPTURE(std::string(name_of(dtype)));
   const reference::Nvfp4 a = operand(m, k, static_cast<unsigned>(m)), b = operand(n, k, static_cast<unsigned>(n + k));
   const std::vector<uint16_t> got = run(DeviceOperand(a), DeviceOperand(b), dtype, alpha, gap);
   const std::vector<reference::GemmResult> want = reference::gemm(a, b, order_of(m));

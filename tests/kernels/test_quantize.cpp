@@ -105,7 +105,7 @@ float run_global_scale(const DeviceMatrix& x, const Matrix& matrix, const Worksp
 TEST_CASE("quantise equals the formula for every dtype and shape") {
   for (const DType dtype : kDtypes) {
     for (const auto& [rows, cols] : kShapes) {
-      CAPTURE(name_of(dtype));
+      CAPTURE(std::string(name_of(dtype)));
       CAPTURE(rows);
       CAPTURE(cols);
       const Matrix matrix = random_matrix(rows, cols, dtype, static_cast<unsigned>(rows * 1000 + cols));
@@ -119,7 +119,7 @@ TEST_CASE("quantise equals the formula for every dtype and shape") {
 TEST_CASE("rows may be apart and start anywhere; what lies between them is not read") {
   for (const DType dtype : kDtypes) {
     for (const auto& [gap, shift] : {std::pair{8, 0}, {3, 0}, {0, 1}, {5, 3}}) {
-      CAPTURE(name_of(dtype));
+      CAPTURE(std::string(name_of(dtype)));
       CAPTURE(gap);
       CAPTURE(shift);
       const Matrix matrix = random_matrix(19, 96, dtype, 5);
@@ -132,7 +132,7 @@ TEST_CASE("rows may be apart and start anywhere; what lies between them is not r
 
 TEST_CASE("special values: NaN empties its block alone, infinities saturate, tiny blocks use subnormal scales") {
   for (const DType dtype : kDtypes) {
-    CAPTURE(name_of(dtype));
+    CAPTURE(std::string(name_of(dtype)));
     Matrix matrix = random_matrix(6, 64, dtype, 9);
     const auto at = [&](int64_t row, int64_t col) -> float& { return matrix.values[row * 64 + col]; };
     at(0, 3) = kNan;
@@ -168,7 +168,7 @@ TEST_CASE("silu(gate) * up equals the formula in both orders") {
       const Matrix both = random_matrix(rows, 2 * cols, dtype, static_cast<unsigned>(rows + cols));
       const DeviceMatrix x(both, dtype, 4);
       for (const QuantizeInput input : {QuantizeInput::kGateUp, QuantizeInput::kUpGate}) {
-        CAPTURE(name_of(dtype));
+        CAPTURE(std::string(name_of(dtype)));
         CAPTURE(rows);
         std::vector<float> product(rows * cols);
         for (int64_t r = 0; r < rows; ++r) {
@@ -195,13 +195,13 @@ TEST_CASE("global scale: largest finite magnitude, again and again on one worksp
   workspace_init(workspace, Stream{device});
   for (const DType dtype : kDtypes) {
     for (const auto& [rows, cols] : {Shape{1, 1}, {1, 16}, {7, 33}, {200, 320}}) {
-      CAPTURE(name_of(dtype));
+      CAPTURE(std::string(name_of(dtype)));
       CAPTURE(rows);
       Matrix matrix = random_matrix(rows, cols, dtype, static_cast<unsigned>(rows + cols));
       CHECK(run_global_scale({matrix, dtype, 3, 1}, matrix, workspace) == reference::global_scale(matrix.values));
       if (rows < 7) continue;
-      matrix.values[5] = kInf, matrix.values[40] = kNan, matrix.values[rows * cols - 1] = round_to(-999.f, dtype);
-      CHECK(run_global_scale({matrix, dtype}, matrix, workspace) == round_to(999.f, dtype) / 2688.f);
+      matrix.values[5] = kInf, matrix.values[40] = kNan, matrix.values[rows * cols - 1] = round_to(-9999.f, dtype);
+      CHECK(run_global_scale({matrix, dtype}, matrix, workspace) == round_to(9999.f, dtype) / 2688.f);
     }
     const Matrix zeros{2, 16, std::vector<float>(32, 0.f)};
     CHECK(run_global_scale({zeros, dtype}, zeros, workspace) == 1.f);

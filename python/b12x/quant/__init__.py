@@ -16,7 +16,7 @@ import math
 
 from b12x import runtime
 from b12x._native import function
-from b12x._tensors import Array, Maker, matrix_shape, place_of, take
+from b12x._tensors import Array, Maker, as_input, matrix_shape, place_of, take
 
 _PLAIN, _GATE_UP, _UP_GATE = 0, 1, 2
 
@@ -71,7 +71,7 @@ def silu_mul_quantize_nvfp4(
 
 def _scale_of(op: str, global_scale: Array | float, maker: Maker) -> Array:
     if not isinstance(global_scale, (int, float)):
-        return global_scale
+        return as_input(f"{op}: global_scale", global_scale)
     if not (math.isfinite(global_scale) and global_scale > 0):
         raise ValueError(f"{op}: global_scale is {global_scale}, want a positive finite number")
     return maker.scalar(float(global_scale))
