@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -102,6 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model == BUNDLED_MODEL and not BUNDLED_MODEL.is_dir():
         raise ModelError(f"no bundled model at {BUNDLED_MODEL}; name a model folder with --model")
     device = runtime.select_driver()
+    if device == "cpu":
+        torch.set_num_threads(1)  # one row at a time: PyTorch's threads would take the cores from the simulator's
     model = load_model(arguments.model, "kernels", device)
     tokenizer = TextTokenizer(arguments.model, model.config.vocab_size)
     prompt = tokenizer.encode(arguments.prompt)

@@ -2,7 +2,7 @@
 
 In: activations [tokens, K]. Out: products [tokens, N].
 `KernelBackend` runs b12x's kernels where its tensors lie: CPU tensors on the simulated card, CUDA tensors on their GPU.
-`ReferenceBackend` is the oracle: plain PyTorch in float32 on the same quantised weights and activations. `DenseBackend`
+`ReferenceBackend` is the oracle: float32 PyTorch on the same quantised weights and activations. `DenseBackend`
 computes in float32 with unquantised weights and can record what its layers are fed; calibration and the BF16 baseline
 use it.
 The idea: a forward pass quantises an input once and hands it to every layer that reads it, so `quantize` and `matmul`
@@ -116,7 +116,11 @@ class _ReferenceLayer:
 
 
 class ReferenceBackend:
-    """Float32 throughout, on dequantised weights and activations."""
+    """Float32 products of dequantised weights and activations, stored as BF16 where the kernels store BF16.
+
+    The storage type is part of the model, not of the arithmetic: NVFP4 rounding is a step function, so a product that
+    is not rounded where the other model's is lands on another step here and there, and the texts part.
+    """
 
     def prepare(self, names: Sequence[str], tensors: dict[str, Tensor]) -> _ReferenceLayer:
         w = stack_weights(names, tensors)
@@ -127,11 +131,11 @@ class ReferenceBackend:
         return reference.fake_quantize(x, layer.global_scale)
 
     def silu_mul_quantize(self, gate_up: Tensor, layer: _ReferenceLayer) -> Tensor:
-        gate, up = gate_up.chunk(2, -1)
-        return reference.fake_quantize(fn.silu(gate) * up, layer.global_scale)
+        gate, up = gate_up.float().chunk(2, -1)
+        return reference.fake_quantize((fn.silu(gate) * up).bfloat16(), layer.global_scale)
 
     def matmul(self, quantized: Tensor, layer: _ReferenceLayer) -> Tensor:
-        return fn.linear(quantized, layer.weight)
+        return fn.linear(quantized, layer.weight).bfloat16()
 
     def input_scale(self, layer: _ReferenceLayer) -> float:
         return layer.input_scale

@@ -12,6 +12,9 @@ from b12x.model import quantize_folder
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+# The models are small: threads of PyTorch would only take the cores from the simulator's.
+torch.set_num_threads(1)
+
 CONFIG = {
     "architectures": ["Qwen3MoeForCausalLM"],
     "model_type": "qwen3_moe",
