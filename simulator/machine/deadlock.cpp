@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "machine/async.hpp"
 #include "machine/fault.hpp"
 
 namespace sim {
@@ -108,6 +109,7 @@ std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& b
       report += "\n  block " + to_string(block->id) + " " + warps_text(warps) + ": " + text;
       ++lines;
     }
+    report += describe_async(*block);
   }
   if (untold != 0) report += "\n  and " + std::to_string(untold) + " more blocks";
   if (waiting != 0)
