@@ -35,7 +35,7 @@ inline void pack_u64(Warp& w, const Instr& i) {
 }
 inline void setp_lt_u32(Warp& w, const Instr& i) {
   uint32_t result = 0;
-  for_lanes(w, [&](int l) { result |= uint32_t{u32(w, i.a)[l] < u32(w, i.b)[l]} << l; });
+  for_lanes(w, [&](int l) { result |= uint32_t{u32(w, i.b)[l] < u32(w, i.c)[l]} << l; });
   set_pred(w, i.d, result);
 }
 
