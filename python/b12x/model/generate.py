@@ -28,9 +28,10 @@ def pick(logits: Tensor, temperature: float, generator: torch.Generator) -> int:
 def generate_ids(
     model: Qwen3Moe, prompt: list[int], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
 ) -> Iterator[int]:
-    """Yields up to `max_new_tokens` ids after `prompt` (at least one id); stops before the end-of-text token.
+    """Up to `max_new_tokens` ids after `prompt` (at least one id), each made when it is asked for.
 
-    Raises ModelError if prompt and new tokens do not fit the model's positions.
+    Ends before the end-of-text token. Raises ModelError at once if prompt and new tokens do not fit the model's
+    positions.
     """
     if not prompt:
         raise ModelError("the prompt is empty: it must encode to at least one token")
@@ -40,7 +41,12 @@ def generate_ids(
             f"the prompt's {len(prompt)} tokens and {max_new_tokens} new ones exceed the model's {limit} positions; "
             f"ask for at most {max(limit - len(prompt), 0)} new tokens or shorten the prompt"
         )
-    generator = torch.Generator().manual_seed(seed)
+    return _generate(model, prompt, max_new_tokens, temperature, torch.Generator().manual_seed(seed))
+
+
+def _generate(
+    model: Qwen3Moe, prompt: list[int], max_new_tokens: int, temperature: float, generator: torch.Generator
+) -> Iterator[int]:
     cache = model.new_cache(len(prompt) + max_new_tokens)
     tokens = torch.tensor(prompt)
     for _ in range(max_new_tokens):

@@ -54,7 +54,7 @@ def test_logits(kernels: Qwen3Moe, plain: Qwen3Moe, tokenizer: TextTokenizer) ->
 def test_greedy_continuations(kernels: Qwen3Moe, plain: Qwen3Moe, tokenizer: TextTokenizer) -> None:
     """Equal if the plain model, fed the kernels' text, would have chosen each of its tokens."""
     runtime.reset_kernel_stats()
-    equal = 0
+    equal, passes = 0, 0
     for prompt in PROMPTS:
         ids = tokenizer.encode(prompt)
         ours = list(generate_ids(kernels, ids, CONTINUATION))
@@ -63,8 +63,9 @@ def test_greedy_continuations(kernels: Qwen3Moe, plain: Qwen3Moe, tokenizer: Tex
         # A shorter text ended with the end-of-text token, which both must choose.
         expected = ours if len(ours) == CONTINUATION else [*ours, plain.config.eos_token_id]
         equal += theirs[: len(expected)] == expected
+        passes += len(expected)
     assert equal >= 9, f"{equal} of {len(PROMPTS)} continuations are equal"
-    # 4 layers: q k v | o | 2 experts x (gate up | down) = 6 GEMMs a layer and pass.
+    # 4 layers: q k v | o | 2 experts x (gate up | down) = 6 GEMMs a layer and pass, more for prompts.
     calls = {row["name"]: row["calls"] for row in runtime.kernel_stats() if row["calls"]}
     gemms = sum(count for name, count in calls.items() if "gemm" in name)
-    assert gemms >= 6 * 4 * CONTINUATION * 9, calls
+    assert gemms >= 6 * 4 * passes > 0, calls

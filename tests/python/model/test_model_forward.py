@@ -97,9 +97,9 @@ def test_bounds_are_checked(bf16_folder: Path) -> None:
     with pytest.raises(ModelError, match="holds 4 positions, position 5"):
         model.forward(random_tokens(5), model.new_cache(4))
     with pytest.raises(ModelError, match="exceed the model's 128 positions; ask for at most 118"):
-        list(generate_ids(model, [1] * 10, 119))
+        generate_ids(model, [1] * 10, 119)
     with pytest.raises(ModelError, match="prompt is empty"):
-        list(generate_ids(model, [], 4))
+        generate_ids(model, [], 4)
 
 
 def test_greedy_follows_the_largest_logit(bf16_folder: Path) -> None:
