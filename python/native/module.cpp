@@ -53,7 +53,13 @@ Drivers& drivers() {
   return instance;
 }
 
-// Runs `body(device, stream)` where `tensors` lie (the first one decides; the op's checks refuse the others).
+// CPU calls take turns: two threads may pass the same tensor, which can be registered once only.
+std::mutex& cpu_turn() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+// Runs `body(stream)` where `tensors` lie (the first one decides; the op's checks refuse the others).
 template <class Body>
 void run_on(const std::vector<TensorView>& tensors, Body&& body) {
   const MemoryDevice memory = tensors.front().device;
@@ -62,9 +68,7 @@ void run_on(const std::vector<TensorView>& tensors, Body&& body) {
     body(Stream{device, TVMFFIEnvGetStream(kDLCUDA, memory.ordinal)});
     return;
   }
-  // One call at a time: two threads may pass the same tensor, which can be registered once only.
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(cpu_turn());
   const HostMemoryScope scope(device, tensors);
   const Stream stream{device};
   body(stream);

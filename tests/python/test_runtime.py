@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import b12x
@@ -139,3 +140,11 @@ print(time.perf_counter() - start)
         assert result.returncode == 0, result.stderr
         seconds.append(float(result.stdout))
     assert min(seconds) <= 0.15, seconds
+
+
+def test_threads_may_share_tensors() -> None:
+    x = torch.ones(64, 64)
+    want = [part.clone() for part in b12x.quant.quantize_nvfp4(x)]
+    with ThreadPoolExecutor(4) as pool:
+        for got in pool.map(lambda _: b12x.quant.quantize_nvfp4(x), range(16)):
+            assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
