@@ -34,20 +34,6 @@ void move_clock(Warp& w, const Instr& i) {
   const T value = static_cast<T>(is_high ? now >> 32 : now);
   for_lanes(w, [=](int l) { d.set(l, value); });
 }
-Handler bind_move32(const ptx::Statement& s, Instr&) {
-  const std::string_view name = s.operands[1].name;
-  if (name == "%clock" || name == "%clock_lo") return move_clock<uint32_t, Clock::kCycles>;
-  if (name == "%clock_hi") return move_clock<uint32_t, Clock::kCyclesHigh>;
-  if (name == "%globaltimer_lo") return move_clock<uint32_t, Clock::kNanoseconds>;
-  if (name == "%globaltimer_hi") return move_clock<uint32_t, Clock::kNanosecondsHigh>;
-  return move<uint32_t>;
-}
-Handler bind_move64(const ptx::Statement& s, Instr&) {
-  const std::string_view name = s.operands[1].name;
-  if (name == "%clock64") return move_clock<uint64_t, Clock::kCycles>;
-  if (name == "%globaltimer") return move_clock<uint64_t, Clock::kNanoseconds>;
-  return move<uint64_t>;
-}
 
 // d = {part 0, part 1, ..}, part 0 in the lowest bits, and back. kBits of each part.
 template <class Whole, class Part, int kParts, int kBits>
@@ -370,8 +356,15 @@ void cvt_pack8(Warp& w, const Instr& i) {
 constexpr Form kForms[] = {
     {"mov.pred", "p p", move_pred, nullptr, Unit::kAlu, "9.7.9.1"},
     {"mov.[b16|u16|s16]", "r16 r16", move<uint32_t>, nullptr, Unit::kAlu, "9.7.9.1"},
-    {"mov.[b32|u32|s32|f32]", "r32 r32", nullptr, bind_move32, Unit::kAlu, "9.7.9.1"},
-    {"mov.[b64|u64|s64|f64]", "r64 r64", nullptr, bind_move64, Unit::kAlu, "9.7.9.1"},
+    {"mov.[b32|u32|s32|f32]", "r32 r32", move<uint32_t>, nullptr, Unit::kAlu, "9.7.9.1"},
+    {"mov.[b64|u64|s64|f64]", "r64 r64", move<uint64_t>, nullptr, Unit::kAlu, "9.7.9.1"},
+    {"mov.[b32|u32|s32]:%clock", "r32", move_clock<uint32_t, Clock::kCycles>, nullptr, Unit::kAlu, "10.23"},
+    {"mov.[b32|u32|s32]:%clock_hi", "r32", move_clock<uint32_t, Clock::kCyclesHigh>, nullptr, Unit::kAlu, "10.23"},
+    {"mov.[b64|u64|s64]:%clock64", "r64", move_clock<uint64_t, Clock::kCycles>, nullptr, Unit::kAlu, "10.24"},
+    {"mov.[b64|u64|s64]:%globaltimer", "r64", move_clock<uint64_t, Clock::kNanoseconds>, nullptr, Unit::kAlu, "10.28"},
+    {"mov.[b32|u32|s32]:%globaltimer_lo", "r32", move_clock<uint32_t, Clock::kNanoseconds>, nullptr, Unit::kAlu, "10.28"},
+    {"mov.[b32|u32|s32]:%globaltimer_hi", "r32", move_clock<uint32_t, Clock::kNanosecondsHigh>, nullptr, Unit::kAlu,
+     "10.28"},
     {"mov.b128", "r128 r128", move<Bytes16>, nullptr, Unit::kAlu, "9.7.9.1"},
     {"mov.b16", "r16 v2r8", pack<uint32_t, uint32_t, 2, 8>, nullptr, Unit::kAlu, "9.7.9.2"},
     {"mov.b16", "v2r8 r16", unpack<uint32_t, uint32_t, 2, 8>, nullptr, Unit::kAlu, "9.7.9.2"},
