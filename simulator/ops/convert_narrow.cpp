@@ -1,6 +1,8 @@
 // cvt to and from 8-, 6- and 4-bit floating point and the ue8m0 scale type, two values at a time.
 // numerics/formats.hpp is the definition; encode_fast() gives the same codes without branches, so that 32 lanes become
 // vector code (quantisation kernels live in these instructions), and decoding is a table look-up.
+#include <immintrin.h>
+
 #include <array>
 
 #include "numerics/formats.hpp"
@@ -18,6 +20,12 @@ using numerics::kE5m2;
 
 constexpr char kBlackwellTargets[] = "sm_100a, sm_120a or their families";
 
+// `if` as arithmetic: the compiler must not make a branch of it.
+constexpr uint32_t select(bool condition, uint32_t yes, uint32_t no) {
+  const uint32_t mask = 0u - static_cast<uint32_t>(condition);
+  return (yes & mask) | (no & ~mask);
+}
+
 // f32 bits to the code of F: round to nearest even, saturate to the largest finite value, NaN to F.nan. `kRelu`:
 // negative values become +0.
 template <Format F, bool kRelu>
@@ -29,16 +37,23 @@ inline uint32_t encode_fast(uint32_t x) {
   constexpr uint32_t kMagic = static_cast<uint32_t>(127 + 24 - F.bias() - F.mantissa_bits) << 23;
   const uint32_t magnitude = x & 0x7fffffffu;
   const uint32_t normal = ((magnitude + ((1u << (kDrop - 1)) - 1) + (magnitude >> kDrop & 1)) >> kDrop) - kRebias;
-  const uint32_t bounded = magnitude < kSmallestNormal ? magnitude : 0;
-  const uint32_t subnormal =
-      std::bit_cast<uint32_t>(std::bit_cast<float>(bounded) + std::bit_cast<float>(kMagic)) - kMagic;
-  uint32_t code = magnitude < kSmallestNormal ? subnormal : normal;
-  code = code > F.largest ? F.largest : code;
+  const bool is_small = magnitude < kSmallestNormal;
+  const float bounded = std::bit_cast<float>(select(is_small, magnitude, 0));
+  const uint32_t subnormal = std::bit_cast<uint32_t>(bounded + std::bit_cast<float>(kMagic)) - kMagic;
+  uint32_t code = select(is_small, subnormal, normal);
+  code = code < F.largest ? code : F.largest;
   const bool is_nan = magnitude > numerics::kInfinityF32;
-  code = is_nan ? F.nan : code;
-  const uint32_t sign = is_nan ? 0 : x >> 31;
-  if constexpr (kRelu) return sign != 0 ? 0 : code;
+  code = select(is_nan, F.nan, code);
+  const uint32_t sign = select(is_nan, 0, x >> 31);
+  if constexpr (kRelu) return select(sign != 0, 0, code);
   return code | sign << (F.exponent_bits + F.mantissa_bits);
+}
+
+// The low 16 bits as f32; which NaN a NaN becomes does not matter here.
+template <Format S>
+inline uint32_t widen(uint32_t half) {
+  if constexpr (S.exponent_bits == 8) return half << 16;
+  return std::bit_cast<uint32_t>(_cvtsh_ss(static_cast<uint16_t>(half)));
 }
 
 template <Format F>
@@ -66,7 +81,7 @@ void from_pair(Warp& w, const Instr& i) {
   uint32_t* const d = u32(w, i.d);
   const uint32_t* const a = u32(w, i.a);
   for_lanes(w, [=](int lane) {
-    const uint32_t high = numerics::decode(S, a[lane] >> 16), low = numerics::decode(S, a[lane] & 0xffff);
+    const uint32_t high = widen<S>(a[lane] >> 16), low = widen<S>(a[lane] & 0xffff);
     d[lane] = pack<F>(encode_fast<F, kRelu>(high), encode_fast<F, kRelu>(low));
   });
 }
