@@ -35,7 +35,9 @@ setup:
 build: setup
 	@tools/setup/build.sh "$(B12X_NVCC)" "$(B12X_JOBS)"
 
-run: build
+# Only what running needs: the tests would take as long again to compile.
+run: setup
+	@tools/setup/build.sh "$(B12X_NVCC)" "$(B12X_JOBS)" b12x_python_libs
 	@$(BIN)/b12x generate --prompt "$(B12X_PROMPT)"
 
 test: build

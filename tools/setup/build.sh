@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Configures (first time only) and builds everything into build/, then installs the Python package in place.
-# Arguments: path of nvcc, number of parallel jobs.
+# Configures (first time only) and builds into build/, then installs the Python package in place.
+# Arguments: path of nvcc, number of parallel jobs, targets (none means everything).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 nvcc=$1
 jobs=$2
+shift 2
 bin=$PWD/.venv/bin
 
 [ -x "$nvcc" ] || { echo "build: error: B12X_NVCC is '$nvcc', which is no executable file; unset it for the pinned nvcc." >&2; exit 1; }
@@ -16,7 +17,7 @@ if [ ! -f build/build.ninja ] || [ "$(cat build/.settings 2>/dev/null)" != "$wan
   "$bin/cmake" --preset default -DB12X_NVCC="$nvcc" -DCMAKE_CXX_COMPILER="$CXX"
   echo "$want" > build/.settings
 fi
-"$bin/ninja" -C build -j "$jobs"
+"$bin/ninja" -C build -j "$jobs" "$@"
 
 # In place: Python imports python/b12x itself, so this is repeated only when the package's description changes.
 if [ pyproject.toml -nt .venv/.stamp-package ] || [ ! -f .venv/.stamp-package ]; then
