@@ -1,4 +1,5 @@
-// The simulator's own entry points, found by dlsym: a program that runs on a real driver as well does not find them there.
+// The simulator's own entry points, found by dlsym: a program that runs on a real driver as well does not find them
+// there.
 #include "driver/state.hpp"
 
 using namespace sim::driver;
@@ -12,7 +13,8 @@ struct SimKernelStat {
   double seconds;  // host seconds spent simulating
 };
 
-// Statistics of every kernel launched since the last reset, by name. Returns how many there are; fills at most `capacity`.
+// Statistics of every kernel launched since the last reset, by name. Returns how many there are; fills at most
+// `capacity`.
 size_t simKernelStats(SimKernelStat* out, size_t capacity) {
   State& s = state();
   std::lock_guard lock(s.mutex);

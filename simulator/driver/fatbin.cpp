@@ -1,6 +1,7 @@
 // Fatbin layout, read off files that nvcc 13 writes (nothing here comes from NVIDIA's code):
 //   header  u32 magic 0xBA55ED50, u16 version 1, u16 header bytes, u64 bytes that follow
-//   entry   u16 kind (1 PTX, 2 ELF), u16 version, u32 header bytes, u64 payload bytes, u32 compressed bytes, u32 options offset,
+//   entry   u16 kind (1 PTX, 2 ELF), u16 version, u32 header bytes, u64 payload bytes, u32 compressed bytes, u32
+//   options offset,
 //           u16 minor, u16 major, u32 architecture, u32 name offset, u32 name bytes, u64 flags, u64 0, u64 plain bytes
 #include "driver/fatbin.hpp"
 
@@ -54,14 +55,15 @@ std::string_view target_of(std::string_view ptx) {
 }
 
 struct Target {
-  int arch = 0;         // 120
-  char suffix = '\0';   // 'a', 'f' or none
+  int arch = 0;        // 120
+  char suffix = '\0';  // 'a', 'f' or none
 };
 Target parse_target(std::string_view text) {
   Target t;
   if (!text.starts_with("sm_")) return t;
   size_t i = 3;
-  for (; i < text.size() && text[i] >= '0' && text[i] <= '9' && t.arch < 10000; ++i) t.arch = t.arch * 10 + (text[i] - '0');
+  for (; i < text.size() && text[i] >= '0' && text[i] <= '9' && t.arch < 10000; ++i)
+    t.arch = t.arch * 10 + (text[i] - '0');
   if (i < text.size()) t.suffix = text[i];
   return t;
 }
@@ -75,7 +77,8 @@ std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& c
   if (header.version != 1 || header.header_bytes != sizeof(FatbinHeader))
     damaged("unknown version " + std::to_string(header.version));
   if (header.bytes > bytes - sizeof(FatbinHeader))
-    damaged("the header promises " + std::to_string(header.bytes) + " bytes, " + std::to_string(bytes - sizeof(FatbinHeader)) + " are there");
+    damaged("the header promises " + std::to_string(header.bytes) + " bytes, " +
+            std::to_string(bytes - sizeof(FatbinHeader)) + " are there");
   std::string_view best;
   int best_rank = -1;
   std::string held;
@@ -88,7 +91,8 @@ std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& c
       damaged("an entry reaches past the end");
     if (e.kind == kKindPtx) {
       if ((e.flags & kCompressedFlags) != 0 || e.compressed_bytes != 0)
-        throw ImageError(ImageError::Kind::kNoBinary, "the fatbin's PTX is compressed; build with nvcc --compress-mode=none");
+        throw ImageError(ImageError::Kind::kNoBinary,
+                         "the fatbin's PTX is compressed; build with nvcc --compress-mode=none");
       std::string_view ptx(reinterpret_cast<const char*>(entry + e.header_bytes), e.payload_bytes);
       ptx = ptx.substr(0, ptx.find('\0'));
       const std::string_view target = target_of(ptx);
@@ -102,8 +106,9 @@ std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& c
   }
   if (best_rank < 0)
     throw ImageError(ImageError::Kind::kNoBinary,
-                     "the fatbin holds " + (held.empty() ? std::string("no PTX, only machine code") : held) + "; the simulated " + card.name +
-                         " (compute capability " + std::to_string(card.cc_major) + "." + std::to_string(card.cc_minor) +
+                     "the fatbin holds " + (held.empty() ? std::string("no PTX, only machine code") : held) +
+                         "; the simulated " + card.name + " (compute capability " + std::to_string(card.cc_major) +
+                         "." + std::to_string(card.cc_minor) +
                          ") needs PTX it can run: build with -gencode arch=compute_XX,code=[compute_XX,sm_XX]");
   return best;
 }
@@ -130,17 +135,23 @@ std::string_view find_ptx(const void* image, size_t bytes, const Card& card) {
     if (at == nullptr || (magic = read<uint32_t>(at)) != kFatbinMagic) damaged("its wrapper points at something else");
   }
   if (magic == kFatbinMagic) return from_fatbin(at, bytes, card);
-  if (std::memcmp(at, "\x7f" "ELF", 4) == 0)
-    throw ImageError(ImageError::Kind::kNoBinary,
-                     "the image is a cubin: machine code, which the simulator does not execute; pass PTX or a fatbin that holds PTX");
+  if (std::memcmp(at,
+                  "\x7f"
+                  "ELF",
+                  4) == 0)
+    throw ImageError(
+        ImageError::Kind::kNoBinary,
+        "the image is a cubin: machine code, which the simulator does not execute; pass PTX or a fatbin that holds PTX");
   const char* text = static_cast<const char*>(static_cast<const void*>(at));
   const std::string_view ptx(text, bytes == SIZE_MAX ? std::strlen(text) : strnlen(text, bytes));
   const std::string_view target = target_of(ptx);
   if (ptx.find(".version") == std::string_view::npos || target.empty())
-    throw ImageError(ImageError::Kind::kInvalidImage, "the image is neither a fatbin nor PTX text (no .version or .target in it)");
+    throw ImageError(ImageError::Kind::kInvalidImage,
+                     "the image is neither a fatbin nor PTX text (no .version or .target in it)");
   if (!target_runs_on(target, card))
-    throw ImageError(ImageError::Kind::kNoBinary, "the PTX is for " + std::string(target) + "; the simulated " + card.name +
-                                                      " has compute capability " + std::to_string(card.cc_major) + "." +
+    throw ImageError(ImageError::Kind::kNoBinary, "the PTX is for " + std::string(target) + "; the simulated " +
+                                                      card.name + " has compute capability " +
+                                                      std::to_string(card.cc_major) + "." +
                                                       std::to_string(card.cc_minor));
   return ptx;
 }

@@ -1,4 +1,5 @@
-// Launches: checks the limits that the real driver checks, runs the grid, keeps statistics, turns faults into CUresults.
+// Launches: checks the limits that the real driver checks, runs the grid, keeps statistics, turns faults into
+// CUresults.
 #include <cstring>
 
 #include "driver/state.hpp"
@@ -11,37 +12,53 @@ CUresult refuse(CUresult error, const CUfunc_st& f, const std::string& what) {
   return report(error, "launch of " + f.kernel->name + " refused: " + what, false);
 }
 
-std::string text(sim::Dim3 d) { return "(" + std::to_string(d.x) + "," + std::to_string(d.y) + "," + std::to_string(d.z) + ")"; }
+std::string text(sim::Dim3 d) {
+  return "(" + std::to_string(d.x) + "," + std::to_string(d.y) + "," + std::to_string(d.z) + ")";
+}
 
 CUresult check_limits(const CUfunc_st& f, const sim::LaunchConfig& c) {
   const sim::Card& card = *state().card;
   const sim::Kernel& k = *f.kernel;
-  if (c.grid.count() == 0 || c.block.count() == 0) return refuse(CUDA_ERROR_INVALID_VALUE, f, "a grid or block dimension is 0");
-  if (c.grid.x > 0x7fffffffu || c.grid.y > 65535 || c.grid.z > 65535) return refuse(CUDA_ERROR_INVALID_VALUE, f, "grid " + text(c.grid) + " is too large");
-  if (c.block.count() > 1024 || c.block.z > 64) return refuse(CUDA_ERROR_INVALID_VALUE, f, "block " + text(c.block) + " has more than 1024 threads or z > 64");
+  if (c.grid.count() == 0 || c.block.count() == 0)
+    return refuse(CUDA_ERROR_INVALID_VALUE, f, "a grid or block dimension is 0");
+  if (c.grid.x > 0x7fffffffu || c.grid.y > 65535 || c.grid.z > 65535)
+    return refuse(CUDA_ERROR_INVALID_VALUE, f, "grid " + text(c.grid) + " is too large");
+  if (c.block.count() > 1024 || c.block.z > 64)
+    return refuse(CUDA_ERROR_INVALID_VALUE, f, "block " + text(c.block) + " has more than 1024 threads or z > 64");
   if (k.reqntid[0] != 0 &&
       (c.block.x != k.reqntid[0] || c.block.y != std::max(1u, k.reqntid[1]) || c.block.z != std::max(1u, k.reqntid[2])))
     return refuse(CUDA_ERROR_INVALID_VALUE, f, "block " + text(c.block) + " is not the kernel's .reqntid");
-  if (k.maxntid[0] != 0 && c.block.count() > static_cast<uint64_t>(k.maxntid[0]) * std::max(1u, k.maxntid[1]) * std::max(1u, k.maxntid[2]))
+  if (k.maxntid[0] != 0 &&
+      c.block.count() > static_cast<uint64_t>(k.maxntid[0]) * std::max(1u, k.maxntid[1]) * std::max(1u, k.maxntid[2]))
     return refuse(CUDA_ERROR_INVALID_VALUE, f, "block " + text(c.block) + " is larger than the kernel's .maxntid");
-  if (c.cluster.count() != 1) return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, f, "cluster " + text(c.cluster) + "; only clusters of one block are simulated");
+  if (c.cluster.count() != 1)
+    return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, f,
+                  "cluster " + text(c.cluster) + "; only clusters of one block are simulated");
   if (c.dynamic_shared_bytes > f.max_dynamic_shared_bytes)
     return refuse(CUDA_ERROR_INVALID_VALUE, f,
-                  std::to_string(c.dynamic_shared_bytes) + " bytes of dynamic shared memory, allowed are " + std::to_string(f.max_dynamic_shared_bytes) +
-                      " (raise CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, at most " + std::to_string(card.shared_per_block_optin) + " with static)");
+                  std::to_string(c.dynamic_shared_bytes) + " bytes of dynamic shared memory, allowed are " +
+                      std::to_string(f.max_dynamic_shared_bytes) +
+                      " (raise CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, at most " +
+                      std::to_string(card.shared_per_block_optin) + " with static)");
   return CUDA_SUCCESS;
 }
 
 CUresult to_result(sim::LaunchResult::Status status) {
   using Status = sim::LaunchResult::Status;
   switch (status) {
-    case Status::kOk: return CUDA_SUCCESS;
-    case Status::kIllegalAddress: return CUDA_ERROR_ILLEGAL_ADDRESS;
-    case Status::kMisalignedAddress: return CUDA_ERROR_MISALIGNED_ADDRESS;
-    case Status::kIllegalInstruction: return CUDA_ERROR_ILLEGAL_INSTRUCTION;
-    case Status::kDeadlock: return CUDA_ERROR_LAUNCH_TIMEOUT;
+    case Status::kOk:
+      return CUDA_SUCCESS;
+    case Status::kIllegalAddress:
+      return CUDA_ERROR_ILLEGAL_ADDRESS;
+    case Status::kMisalignedAddress:
+      return CUDA_ERROR_MISALIGNED_ADDRESS;
+    case Status::kIllegalInstruction:
+      return CUDA_ERROR_ILLEGAL_INSTRUCTION;
+    case Status::kDeadlock:
+      return CUDA_ERROR_LAUNCH_TIMEOUT;
     case Status::kTrap:
-    case Status::kLaunchFailed: return CUDA_ERROR_LAUNCH_FAILED;
+    case Status::kLaunchFailed:
+      return CUDA_ERROR_LAUNCH_FAILED;
   }
   return CUDA_ERROR_UNKNOWN;
 }
@@ -55,16 +72,22 @@ CUresult gather(const CUfunc_st& f, void** params, void** extra, std::vector<std
     const void* buffer = nullptr;
     size_t bytes = 0;
     for (size_t i = 0; extra[i] != CU_LAUNCH_PARAM_END; i += 2) {
-      if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[i + 1];
-      else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE) bytes = *static_cast<size_t*>(extra[i + 1]);
-      else return CUDA_ERROR_INVALID_VALUE;
+      if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER)
+        buffer = extra[i + 1];
+      else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE)
+        bytes = *static_cast<size_t*>(extra[i + 1]);
+      else
+        return CUDA_ERROR_INVALID_VALUE;
     }
-    if (buffer == nullptr || bytes < k.param_bytes) return refuse(CUDA_ERROR_INVALID_VALUE, f, "the parameter buffer is shorter than the kernel's parameters");
+    if (buffer == nullptr || bytes < k.param_bytes)
+      return refuse(CUDA_ERROR_INVALID_VALUE, f, "the parameter buffer is shorter than the kernel's parameters");
     std::memcpy(block.data(), buffer, k.param_bytes);
     return CUDA_SUCCESS;
   }
-  if (!k.params.empty() && params == nullptr) return refuse(CUDA_ERROR_INVALID_VALUE, f, "it takes parameters and got none");
-  for (size_t i = 0; i < k.params.size(); ++i) std::memcpy(block.data() + k.params[i].offset, params[i], k.params[i].bytes);
+  if (!k.params.empty() && params == nullptr)
+    return refuse(CUDA_ERROR_INVALID_VALUE, f, "it takes parameters and got none");
+  for (size_t i = 0; i < k.params.size(); ++i)
+    std::memcpy(block.data() + k.params[i].offset, params[i], k.params[i].bytes);
   return CUDA_SUCCESS;
 }
 
@@ -93,16 +116,20 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, 
 
 extern "C" {
 
-CUresult CUDAAPI cuLaunchKernel(CUfunction f, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x,
-                                unsigned int block_y, unsigned int block_z, unsigned int shared_bytes, CUstream stream, void** params,
-                                void** extra) {
-  return launch(f, {.grid = {grid_x, grid_y, grid_z}, .block = {block_x, block_y, block_z}, .cluster = {}, .dynamic_shared_bytes = shared_bytes},
+CUresult CUDAAPI cuLaunchKernel(CUfunction f, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+                                unsigned int block_x, unsigned int block_y, unsigned int block_z,
+                                unsigned int shared_bytes, CUstream stream, void** params, void** extra) {
+  return launch(f,
+                {.grid = {grid_x, grid_y, grid_z},
+                 .block = {block_x, block_y, block_z},
+                 .cluster = {},
+                 .dynamic_shared_bytes = shared_bytes},
                 stream, params, extra);
 }
 
-CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x,
-                                           unsigned int block_y, unsigned int block_z, unsigned int shared_bytes, CUstream stream,
-                                           void** params) {
+CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+                                           unsigned int block_x, unsigned int block_y, unsigned int block_z,
+                                           unsigned int shared_bytes, CUstream stream, void** params) {
   return launch(f,
                 {.grid = {grid_x, grid_y, grid_z},
                  .block = {block_x, block_y, block_z},
@@ -123,7 +150,8 @@ CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, vo
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     const CUlaunchAttribute& a = config->attrs[i];
     if (a.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) c.is_cooperative = a.value.cooperative != 0;
-    if (a.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION) c.cluster = {a.value.clusterDim.x, a.value.clusterDim.y, a.value.clusterDim.z};
+    if (a.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      c.cluster = {a.value.clusterDim.x, a.value.clusterDim.y, a.value.clusterDim.z};
   }
   return launch(f, c, config->hStream, params, extra);
 }

@@ -1,5 +1,5 @@
-// Allocation, registration of host memory, copies and sets. Device addresses are host addresses; every range that a call
-// names must lie inside one live allocation or plain host memory.
+// Allocation, registration of host memory, copies and sets. Device addresses are host addresses; every range that a
+// call names must lie inside one live allocation or plain host memory.
 #include <cstring>
 
 #include "driver/state.hpp"
@@ -16,14 +16,16 @@ bool is_device_range(CUdeviceptr address, size_t bytes) {
 }
 
 CUresult out_of_range(const char* what, CUdeviceptr address, size_t bytes) {
-  return report(CUDA_ERROR_INVALID_VALUE, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + state().memory.describe(address, bytes),
-                false);
+  return report(
+      CUDA_ERROR_INVALID_VALUE,
+      std::string(what) + " of " + std::to_string(bytes) + " bytes: " + state().memory.describe(address, bytes), false);
 }
 
 CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by) {
   if (out == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   State& s = state();
-  if (bytes > s.card->memory_bytes - std::min(s.card->memory_bytes, s.memory.bytes_in_use())) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (bytes > s.card->memory_bytes - std::min(s.card->memory_bytes, s.memory.bytes_in_use()))
+    return CUDA_ERROR_OUT_OF_MEMORY;
   *out = s.memory.allocate(bytes, by);
   return *out != 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -50,7 +52,8 @@ CUresult fill(CUdeviceptr to, T value, size_t count, CUstream stream) {
     return submit(stream, [=]() -> CUresult {
       if (to % sizeof(T) != 0) return CUDA_ERROR_INVALID_VALUE;
       if (!is_device_range(to, count * sizeof(T))) return out_of_range("set", to, count * sizeof(T));
-      for (size_t i = 0; i < count; ++i) std::memcpy(static_cast<std::byte*>(host(to)) + i * sizeof(T), &value, sizeof(T));
+      for (size_t i = 0; i < count; ++i)
+        std::memcpy(static_cast<std::byte*>(host(to)) + i * sizeof(T), &value, sizeof(T));
       return CUDA_SUCCESS;
     });
   });
@@ -103,8 +106,9 @@ CUresult CUDAAPI cuMemGetAddressRange_v2(CUdeviceptr* base, size_t* bytes, CUdev
 CUresult CUDAAPI cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned int) {
   return call([&] {
     if (pointer == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-    return state().memory.register_host(device(pointer), bytes, "registered host memory") ? CUDA_SUCCESS
-                                                                                          : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+    return state().memory.register_host(device(pointer), bytes, "registered host memory")
+               ? CUDA_SUCCESS
+               : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
   });
 }
 CUresult CUDAAPI cuMemHostUnregister(void* pointer) {
@@ -125,17 +129,32 @@ CUresult CUDAAPI cuPointerGetAttribute(void* value, CUpointer_attribute which, C
     const auto found = state().memory.find(address, 1);
     if (!found) return CUDA_ERROR_INVALID_VALUE;
     switch (which) {
-      case CU_POINTER_ATTRIBUTE_CONTEXT: *static_cast<CUcontext*>(value) = current_context(); return CUDA_SUCCESS;
+      case CU_POINTER_ATTRIBUTE_CONTEXT:
+        *static_cast<CUcontext*>(value) = current_context();
+        return CUDA_SUCCESS;
       case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
         *static_cast<CUmemorytype*>(value) = found->is_owned ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
         return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: *static_cast<CUdeviceptr*>(value) = address; return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_HOST_POINTER: *static_cast<void**>(value) = host(address); return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *static_cast<int*>(value) = 0; return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_IS_MANAGED: *static_cast<bool*>(value) = false; return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: *static_cast<CUdeviceptr*>(value) = found->address; return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_RANGE_SIZE: *static_cast<size_t*>(value) = found->bytes; return CUDA_SUCCESS;
-      default: return CUDA_ERROR_NOT_SUPPORTED;
+      case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+        *static_cast<CUdeviceptr*>(value) = address;
+        return CUDA_SUCCESS;
+      case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+        *static_cast<void**>(value) = host(address);
+        return CUDA_SUCCESS;
+      case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+        *static_cast<int*>(value) = 0;
+        return CUDA_SUCCESS;
+      case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+        *static_cast<bool*>(value) = false;
+        return CUDA_SUCCESS;
+      case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+        *static_cast<CUdeviceptr*>(value) = found->address;
+        return CUDA_SUCCESS;
+      case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+        *static_cast<size_t*>(value) = found->bytes;
+        return CUDA_SUCCESS;
+      default:
+        return CUDA_ERROR_NOT_SUPPORTED;
     }
   });
 }
@@ -152,16 +171,36 @@ CUresult CUDAAPI cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t b
 CUresult CUDAAPI cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
   return call([&] { return copy(to, from, bytes, false, false, stream); });
 }
-CUresult CUDAAPI cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t bytes) { return cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr); }
-CUresult CUDAAPI cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t bytes) { return cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr); }
-CUresult CUDAAPI cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes) { return cuMemcpyDtoDAsync_v2(to, from, bytes, nullptr); }
-CUresult CUDAAPI cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t bytes) { return cuMemcpyAsync(to, from, bytes, nullptr); }
+CUresult CUDAAPI cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t bytes) {
+  return cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr);
+}
+CUresult CUDAAPI cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t bytes) {
+  return cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
+}
+CUresult CUDAAPI cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
+  return cuMemcpyDtoDAsync_v2(to, from, bytes, nullptr);
+}
+CUresult CUDAAPI cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
+  return cuMemcpyAsync(to, from, bytes, nullptr);
+}
 
-CUresult CUDAAPI cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) { return fill(to, value, count, stream); }
-CUresult CUDAAPI cuMemsetD16Async(CUdeviceptr to, unsigned short value, size_t count, CUstream stream) { return fill(to, value, count, stream); }
-CUresult CUDAAPI cuMemsetD32Async(CUdeviceptr to, unsigned int value, size_t count, CUstream stream) { return fill(to, value, count, stream); }
-CUresult CUDAAPI cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count) { return fill(to, value, count, nullptr); }
-CUresult CUDAAPI cuMemsetD16_v2(CUdeviceptr to, unsigned short value, size_t count) { return fill(to, value, count, nullptr); }
-CUresult CUDAAPI cuMemsetD32_v2(CUdeviceptr to, unsigned int value, size_t count) { return fill(to, value, count, nullptr); }
+CUresult CUDAAPI cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
+  return fill(to, value, count, stream);
+}
+CUresult CUDAAPI cuMemsetD16Async(CUdeviceptr to, unsigned short value, size_t count, CUstream stream) {
+  return fill(to, value, count, stream);
+}
+CUresult CUDAAPI cuMemsetD32Async(CUdeviceptr to, unsigned int value, size_t count, CUstream stream) {
+  return fill(to, value, count, stream);
+}
+CUresult CUDAAPI cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count) {
+  return fill(to, value, count, nullptr);
+}
+CUresult CUDAAPI cuMemsetD16_v2(CUdeviceptr to, unsigned short value, size_t count) {
+  return fill(to, value, count, nullptr);
+}
+CUresult CUDAAPI cuMemsetD32_v2(CUdeviceptr to, unsigned int value, size_t count) {
+  return fill(to, value, count, nullptr);
+}
 
 }  // extern "C"

@@ -17,7 +17,8 @@ CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string&
   try {
     ptx = find_ptx(image, bytes, *s.card);
   } catch (const ImageError& e) {
-    return report(e.kind == ImageError::Kind::kNoBinary ? CUDA_ERROR_NO_BINARY_FOR_GPU : CUDA_ERROR_INVALID_IMAGE, e.what(), false);
+    return report(e.kind == ImageError::Kind::kNoBinary ? CUDA_ERROR_NO_BINARY_FOR_GPU : CUDA_ERROR_INVALID_IMAGE,
+                  e.what(), false);
   }
   auto module = std::make_unique<CUmod_st>();
   module->program = sim::load_ptx(ptx, name);
@@ -25,8 +26,9 @@ CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string&
     auto f = std::make_unique<CUfunc_st>();
     f->kernel = kernel.get();
     f->module = module.get();
-    f->max_dynamic_shared_bytes =
-        s.card->shared_per_block > kernel->static_shared_bytes ? s.card->shared_per_block - kernel->static_shared_bytes : 0;
+    f->max_dynamic_shared_bytes = s.card->shared_per_block > kernel->static_shared_bytes
+                                      ? s.card->shared_per_block - kernel->static_shared_bytes
+                                      : 0;
     s.live.insert(f.get());
     module->functions.push_back(std::move(f));
   }
@@ -83,17 +85,32 @@ CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
       *value = k.reqntid[0] != 0 ? limit(k.reqntid) : k.maxntid[0] != 0 ? limit(k.maxntid) : 1024;
       return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = static_cast<int>(k.static_shared_bytes); return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = static_cast<int>(k.local_bytes); return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
+      *value = static_cast<int>(k.static_shared_bytes);
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
+      *value = static_cast<int>(k.local_bytes);
+      return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
     case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
-    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET: *value = 0; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
+      *value = 0;
+      return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_PTX_VERSION:
-    case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = state().card->cc_major * 10 + state().card->cc_minor; return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = static_cast<int>(f->max_dynamic_shared_bytes); return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = f->preferred_carveout; return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED: *value = f->non_portable_cluster; return CUDA_SUCCESS;
-    default: return CUDA_ERROR_NOT_SUPPORTED;  // registers, among others: PTX has none
+    case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+      *value = state().card->cc_major * 10 + state().card->cc_minor;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+      *value = static_cast<int>(f->max_dynamic_shared_bytes);
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      *value = f->preferred_carveout;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+      *value = f->non_portable_cluster;
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_NOT_SUPPORTED;  // registers, among others: PTX has none
   }
 }
 
@@ -110,8 +127,11 @@ CUresult set_attribute(CUfunction f, CUfunction_attribute which, int value) {
       if (value < -1 || value > 100) return CUDA_ERROR_INVALID_VALUE;
       f->preferred_carveout = value;
       return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED: f->non_portable_cluster = value; return CUDA_SUCCESS;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+      f->non_portable_cluster = value;
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
 }
 
@@ -194,19 +214,21 @@ CUresult CUDAAPI cuFuncGetParamInfo(CUfunction f, size_t index, size_t* offset, 
   return call([&] { return get_param_info(f, index, offset, bytes); });
 }
 
-CUresult CUDAAPI cuLibraryLoadData(CUlibrary* out, const void* image, CUjit_option*, void**, unsigned int, CUlibraryOption*,
-                                   void**, unsigned int) {
-  return call({.context = false}, [&] { return load(reinterpret_cast<CUmodule*>(out), image, SIZE_MAX, "ptx in memory"); });
+CUresult CUDAAPI cuLibraryLoadData(CUlibrary* out, const void* image, CUjit_option*, void**, unsigned int,
+                                   CUlibraryOption*, void**, unsigned int) {
+  return call({.context = false},
+              [&] { return load(reinterpret_cast<CUmodule*>(out), image, SIZE_MAX, "ptx in memory"); });
 }
-CUresult CUDAAPI cuLibraryLoadFromFile(CUlibrary* out, const char* path, CUjit_option*, void**, unsigned int, CUlibraryOption*,
-                                       void**, unsigned int) {
+CUresult CUDAAPI cuLibraryLoadFromFile(CUlibrary* out, const char* path, CUjit_option*, void**, unsigned int,
+                                       CUlibraryOption*, void**, unsigned int) {
   return call({.context = false}, [&] { return load_file(reinterpret_cast<CUmodule*>(out), path); });
 }
 CUresult CUDAAPI cuLibraryUnload(CUlibrary library) {
   return call({.context = false}, [&] { return unload(as_module(library)); });
 }
 CUresult CUDAAPI cuLibraryGetKernel(CUkernel* out, CUlibrary library, const char* name) {
-  return call({.context = false}, [&] { return find_function(reinterpret_cast<CUfunction*>(out), as_module(library), name); });
+  return call({.context = false},
+              [&] { return find_function(reinterpret_cast<CUfunction*>(out), as_module(library), name); });
 }
 CUresult CUDAAPI cuLibraryGetKernelCount(unsigned int* count, CUlibrary library) {
   return cuModuleGetFunctionCount(count, as_module(library));
@@ -215,7 +237,8 @@ CUresult CUDAAPI cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int capac
   return call({.context = false}, [&] {
     if (kernels == nullptr || !is_live(as_module(library))) return CUDA_ERROR_INVALID_HANDLE;
     const auto& functions = as_module(library)->functions;
-    for (size_t i = 0; i < functions.size() && i < capacity; ++i) kernels[i] = reinterpret_cast<CUkernel>(functions[i].get());
+    for (size_t i = 0; i < functions.size() && i < capacity; ++i)
+      kernels[i] = reinterpret_cast<CUkernel>(functions[i].get());
     return CUDA_SUCCESS;
   });
 }

@@ -12,7 +12,8 @@ CUresult blocks_per_sm(int* out, CUfunction f, int block_threads, size_t dynamic
   const sim::Card& card = *state().card;
   *out = shared > card.shared_per_block_optin
              ? 0
-             : static_cast<int>(sim::blocks_per_sm(*f->kernel, card, static_cast<uint32_t>(block_threads), static_cast<uint32_t>(shared)));
+             : static_cast<int>(sim::blocks_per_sm(*f->kernel, card, static_cast<uint32_t>(block_threads),
+                                                   static_cast<uint32_t>(shared)));
   return CUDA_SUCCESS;
 }
 
@@ -20,17 +21,20 @@ CUresult blocks_per_sm(int* out, CUfunction f, int block_threads, size_t dynamic
 
 extern "C" {
 
-CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* out, CUfunction f, int block_threads, size_t dynamic_shared, unsigned int) {
+CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* out, CUfunction f, int block_threads,
+                                                                      size_t dynamic_shared, unsigned int) {
   return call([&] { return blocks_per_sm(out, f, block_threads, dynamic_shared); });
 }
-CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessor(int* out, CUfunction f, int block_threads, size_t dynamic_shared) {
+CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessor(int* out, CUfunction f, int block_threads,
+                                                             size_t dynamic_shared) {
   return cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(out, f, block_threads, dynamic_shared, 0);
 }
 // Clusters of one block: as many as blocks.
 CUresult CUDAAPI cuOccupancyMaxActiveClusters(int* out, CUfunction f, const CUlaunchConfig* config) {
   return call([&]() -> CUresult {
     if (config == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const CUresult r = blocks_per_sm(out, f, static_cast<int>(config->blockDimX * config->blockDimY * config->blockDimZ), config->sharedMemBytes);
+    const CUresult r = blocks_per_sm(
+        out, f, static_cast<int>(config->blockDimX * config->blockDimY * config->blockDimZ), config->sharedMemBytes);
     if (r == CUDA_SUCCESS) *out *= state().card->sm_count;
     return r;
   });

@@ -1,5 +1,6 @@
 // Everything that the driver remembers between calls: the card, its memory, the handles that it gave out, errors and
-// statistics. Handles are pointers to the structs below; a registry of live ones makes a stale handle an error, not a crash.
+// statistics. Handles are pointers to the structs below; a registry of live ones makes a stale handle an error, not a
+// crash.
 #pragma once
 
 #include <cuda.h>
@@ -60,7 +61,8 @@ struct State {
   Memory memory;
   CUctx_st primary{.flags = 0, .is_primary = true};
   int primary_references = 0;
-  CUresult sticky_error = CUDA_SUCCESS;  // after a fault every call fails with it until the context is destroyed or reset
+  CUresult sticky_error =
+      CUDA_SUCCESS;  // after a fault every call fails with it until the context is destroyed or reset
   std::string last_report;
   std::map<std::string, KernelStat> kernel_stats;
   std::unordered_set<const void*> live;  // every handle that is valid
@@ -90,8 +92,8 @@ bool is_live(const T* handle) {
   return handle != nullptr && state().live.contains(handle);
 }
 
-// Work on a stream runs when it is submitted: that is one of the legal schedules, since the host enqueues in an order that
-// respects every event.
+// Work on a stream runs when it is submitted: that is one of the legal schedules, since the host enqueues in an order
+// that respects every event.
 CUresult submit(CUstream stream, const std::function<CUresult()>& work);
 
 // Records a fault's report, prints it to stderr (as a checker does) and makes the error sticky when it is one that

@@ -113,7 +113,9 @@ CUresult CUDAAPI cuEventRecord(CUevent event, CUstream stream) {
     });
   });
 }
-CUresult CUDAAPI cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned int) { return cuEventRecord(event, stream); }
+CUresult CUDAAPI cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned int) {
+  return cuEventRecord(event, stream);
+}
 CUresult CUDAAPI cuEventQuery(CUevent event) {
   return on_event(event, [] { return CUDA_SUCCESS; });
 }

@@ -1,5 +1,4 @@
 // The Driver API over the simulated card: what programs rely on, call by call, and what each misuse answers.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "fixture.hpp"
 
 #include <cstdint>
@@ -127,8 +126,10 @@ TEST_CASE("launches that the hardware refuses are refused, and nothing runs") {
   CHECK(name_of(t.launch(0, 0, 0, 1, 32, 64 << 10)) == "CUDA_ERROR_INVALID_VALUE");
   ok(cuFuncSetAttribute(t.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10));
   ok(t.launch(0, 0, 0, 1, 32, 64 << 10));
-  CHECK(name_of(cuFuncSetAttribute(t.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 101377)) == "CUDA_ERROR_INVALID_VALUE");
-  CHECK(name_of(cuLaunchKernel(t.function, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuFuncSetAttribute(t.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 101377)) ==
+        "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuLaunchKernel(t.function, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) ==
+        "CUDA_ERROR_INVALID_VALUE");
   CUlaunchAttribute cluster{};
   cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
   cluster.value.clusterDim.x = 2;
@@ -177,7 +178,8 @@ TEST_CASE("stale handles are errors, not crashes") {
   ok(cuModuleGetFunction(&function, module, "twice"));
   ok(cuModuleUnload(module));
   CHECK(name_of(cuModuleUnload(module)) == "CUDA_ERROR_INVALID_HANDLE");
-  CHECK(name_of(cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) == "CUDA_ERROR_INVALID_HANDLE");
+  CHECK(name_of(cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, nullptr, nullptr, nullptr)) ==
+        "CUDA_ERROR_INVALID_HANDLE");
 }
 
 TEST_CASE("events measure host time between records") {

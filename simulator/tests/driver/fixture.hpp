@@ -1,4 +1,5 @@
-// What the driver tests share: a context on the default card, PTX that doubles a vector, and a check with the error's name.
+// What the driver tests share: a context on the default card, PTX that doubles a vector, and a check with the error's
+// name.
 #pragma once
 
 #include <cuda.h>

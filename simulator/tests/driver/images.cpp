@@ -63,7 +63,8 @@ TEST_CASE("of several PTX entries the most specific that the card runs is taken"
   Context context;
   // Each entry has a kernel of its own name, so the choice can be seen.
   const auto entry = [](const std::string& target, const std::string& kernel) {
-    return Entry{1, ".version 8.7\n.target " + target + "\n.address_size 64\n.visible .entry " + kernel + "() { ret; }\n"};
+    return Entry{1,
+                 ".version 8.7\n.target " + target + "\n.address_size 64\n.visible .entry " + kernel + "() { ret; }\n"};
   };
   const auto chosen = [&](const std::vector<Entry>& entries) -> std::string {
     CUmodule module = nullptr;
@@ -75,8 +76,9 @@ TEST_CASE("of several PTX entries the most specific that the card runs is taken"
     cuModuleUnload(module);
     return name;
   };
-  const Entry base80 = entry("sm_80", "base80"), base120 = entry("sm_120", "base120"), family = entry("sm_120f", "family"),
-              exact = entry("sm_120a", "exact"), hopper = entry("sm_90a", "hopper"), spark = entry("sm_121a", "spark");
+  const Entry base80 = entry("sm_80", "base80"), base120 = entry("sm_120", "base120"),
+              family = entry("sm_120f", "family"), exact = entry("sm_120a", "exact"),
+              hopper = entry("sm_90a", "hopper"), spark = entry("sm_121a", "spark");
   CHECK(chosen({family, exact, base120}) == "exact");
   CHECK(chosen({hopper, base120, family}) == "family");
   CHECK(chosen({base80, hopper, base120}) == "base120");
@@ -89,13 +91,14 @@ TEST_CASE("a fatbin cut off anywhere, or with a damaged header, is an error and 
   Context context;
   const std::string whole = fatbin({{2, "machine code"}, {1, twice_ptx("sm_120f")}});
   CHECK(load(whole) == "CUDA_SUCCESS");
-  // The header tells how long the image is, so a longer promise than what is there can only be seen through its entries:
-  // shrink the promise instead, to every length.
+  // The header tells how long the image is, so a longer promise than what is there can only be seen through its
+  // entries: shrink the promise instead, to every length.
   for (uint64_t bytes = 0; bytes + 16 < whole.size(); bytes += 4) {
     std::string cut = whole;
     std::memcpy(cut.data() + 8, &bytes, 8);
     const std::string result = load(cut);
-    CHECK_MESSAGE((result == "CUDA_ERROR_INVALID_IMAGE" || result == "CUDA_ERROR_NO_BINARY_FOR_GPU"), bytes << " " << result);
+    CHECK_MESSAGE((result == "CUDA_ERROR_INVALID_IMAGE" || result == "CUDA_ERROR_NO_BINARY_FOR_GPU"),
+                  bytes << " " << result);
   }
   std::string bad = whole;
   bad[4] = 9;
@@ -107,7 +110,8 @@ TEST_CASE("a fatbin cut off anywhere, or with a damaged header, is an error and 
 
 TEST_CASE("images without PTX that can run say what to do") {
   Context context;
-  CHECK(load("\x7f" "ELF and so on") == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+  CHECK(load("\x7f"
+             "ELF and so on") == "CUDA_ERROR_NO_BINARY_FOR_GPU");
   CHECK(std::string(simLastReport()).find("machine code") != std::string::npos);
   CHECK(load(fatbin({{2, "code only"}})) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
   CHECK(std::string(simLastReport()).find("-gencode arch=compute_XX,code=[compute_XX,sm_XX]") != std::string::npos);
@@ -119,10 +123,12 @@ TEST_CASE("images without PTX that can run say what to do") {
 
 TEST_CASE("PTX with an error gives a caret, PTX with an unknown form runs its other kernels") {
   Context context;
-  CHECK(load(".version 8.7\n.target sm_120f\n.address_size 64\n.visible .entry f() { add.s32 %r1 ; }\n") == "CUDA_ERROR_INVALID_PTX");
+  CHECK(load(".version 8.7\n.target sm_120f\n.address_size 64\n.visible .entry f() { add.s32 %r1 ; }\n") ==
+        "CUDA_ERROR_INVALID_PTX");
   CHECK(std::string(simLastReport()).find('^') != std::string::npos);
-  const std::string ptx = ".version 8.7\n.target sm_120f\n.address_size 64\n.visible .entry good() { ret; }\n"
-                          ".visible .entry bad() { frobnicate.sync; ret; }\n";
+  const std::string ptx =
+      ".version 8.7\n.target sm_120f\n.address_size 64\n.visible .entry good() { ret; }\n"
+      ".visible .entry bad() { frobnicate.sync; ret; }\n";
   CUmodule module = nullptr;
   ok(cuModuleLoadData(&module, ptx.c_str()));
   CUfunction good = nullptr, bad = nullptr;
