@@ -1,6 +1,4 @@
-// From PTX addresses to checked host pointers. The fast path looks at [min, max] of the warp once and at the allocations
-// that the warp has used before; lanes are looked at one by one only when that fails, to name the guilty one.
-#include <algorithm>
+// From one PTX address to a checked host pointer, or to the report that says what is wrong with it.
 #include <cstdio>
 
 #include "machine/access.hpp"
@@ -111,92 +109,10 @@ std::byte* resolve_any(Warp& w, const Instr& i, int lane, Space space, uint64_t 
   return resolve_global(w, i, lane, address, bytes, access);
 }
 
-void resolve_each(Warp& w, const Instr& i, const uint64_t* addresses, Space space, uint32_t bytes, uint32_t align,
-                  Access access, Pointers& out) {
-  out.is_row = false;
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    const int lane = std::countr_zero(m);
-    out.lane[lane] = resolve_any(w, i, lane, space, addresses[lane], bytes, align, access);
-  }
-}
-
-struct Extent {
-  uint64_t low, high, bits;  // least, greatest, or of all
-};
-
-Extent extent(const uint64_t* a, uint32_t mask) {
-  Extent e{~0ull, 0, 0};
-  if (mask == 0xffffffffu) {
-    for (int lane = 0; lane < kWarpSize; ++lane) {
-      e.low = a[lane] < e.low ? a[lane] : e.low;
-      e.high = a[lane] > e.high ? a[lane] : e.high;
-      e.bits |= a[lane];
-    }
-  } else {
-    for (uint32_t m = mask; m != 0; m &= m - 1) {
-      const uint64_t v = a[std::countr_zero(m)];
-      e.low = std::min(e.low, v);
-      e.high = std::max(e.high, v);
-      e.bits |= v;
-    }
-  }
-  return e;
-}
-
-// All 32-bit shared addresses inside the block's memory and aligned: the path of nearly every shared access.
-bool gather_shared32(Warp& w, const Instr& i, uint32_t slot, uint32_t bytes, uint32_t align, Pointers& out) {
-  const uint32_t* base = u32(w, slot);
-  const uint32_t shift = static_cast<uint32_t>(i.offset[0]) - Block::kSharedBase;
-  uint32_t offset[kWarpSize];
-  uint32_t high = 0, bits = 0, uneven = 0;
-  const uint32_t first = base[0] + shift;
-  for (int lane = 0; lane < kWarpSize; ++lane) {
-    const uint32_t v = base[lane] + shift;
-    offset[lane] = v;
-    high = v > high ? v : high;
-    bits |= v;
-    uneven |= v ^ (first + static_cast<uint32_t>(lane) * bytes);
-  }
-  const uint32_t size = w.block->shared_bytes;
-  if (high > size || bytes > size - high || ((bits + Block::kSharedBase) & (align - 1)) != 0) return false;
-  std::byte* const shared = w.block->shared;
-  out.is_row = uneven == 0;
-  if (out.is_row) {
-    out.lane[0] = shared + first;
-    return true;
-  }
-  for (int lane = 0; lane < kWarpSize; ++lane) out.lane[lane] = shared + offset[lane];
-  return true;
-}
-
 }  // namespace
 
-void gather(Warp& w, const Instr& i, uint32_t slot, Space space, uint32_t bytes, uint32_t align, Access access,
-            Pointers& out) {
-  const bool is_wide = (i.wide_base & 1) != 0;
-  const bool is_full = w.mask == 0xffffffffu;
-  if (space == Space::kShared && !is_wide && is_full && gather_shared32(w, i, slot, bytes, align, out)) return;
-  alignas(64) uint64_t a[kWarpSize];
-  const uint64_t shift = static_cast<uint64_t>(static_cast<int64_t>(i.offset[0]));
-  if (is_wide) {
-    const uint64_t* base = u64(w, slot);
-    for (int lane = 0; lane < kWarpSize; ++lane) a[lane] = base[lane] + shift;
-  } else {
-    const uint32_t* base = u32(w, slot);
-    for (int lane = 0; lane < kWarpSize; ++lane) a[lane] = static_cast<uint32_t>(base[lane] + shift);
-  }
-  if (space == Space::kGlobal || space == Space::kGeneric) {
-    const Extent e = extent(a, w.mask);
-    if (e.high <= ~Block::kWindowMask && (e.bits & (align - 1)) == 0 &&
-        (is_cached(w, e.low, e.high + bytes) || look_up(w, e.low, e.high + bytes - e.low))) {
-      uint64_t uneven = is_full ? 0 : 1;
-      for (int lane = 0; lane < kWarpSize; ++lane) uneven |= a[lane] ^ (a[0] + static_cast<uint64_t>(lane) * bytes);
-      out.is_row = uneven == 0;
-      for (int lane = 0; lane < kWarpSize; ++lane) out.lane[lane] = reinterpret_cast<std::byte*>(a[lane]);
-      return;
-    }
-  }
-  resolve_each(w, i, a, space, bytes, align, access, out);
+bool is_one_range(Warp& w, uint64_t first, uint64_t end) {
+  return is_cached(w, first, end) || look_up(w, first, end - first);
 }
 
 std::byte* resolve(Warp& w, const Instr& i, int lane, Space space, uint64_t address, uint32_t bytes, uint32_t align,

@@ -34,10 +34,6 @@ void count_open(Warp& w, std::vector<CopyGroups>& groups) {
   for (uint32_t m = w.mask; m != 0; m &= m - 1) ++groups[thread_of(w, std::countr_zero(m))].open;
 }
 
-std::byte* pointer(const Pointers& p, int lane, uint32_t bytes) {
-  return p.is_row ? p.lane[0] + static_cast<uint32_t>(lane) * bytes : p.lane[lane];
-}
-
 void copy(Warp& w, const Instr& i) {
   LaneCopies op;
   op.mask = w.mask;
@@ -56,10 +52,10 @@ void copy(Warp& w, const Instr& i) {
   const uint32_t* const size = (i.imm & kSourceSize) != 0 ? u32(w, i.ops[3]) : nullptr;
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
-    op.destination[lane] = pointer(to, lane, op.bytes);
+    op.destination[lane] = to.of(lane, op.bytes);
     op.read[lane] = op.bytes;
     if (reads_all) {
-      op.source[lane] = pointer(from, lane, op.bytes);
+      op.source[lane] = from.of(lane, op.bytes);
       continue;
     }
     uint32_t read = size != nullptr ? size[lane] : op.bytes;

@@ -72,7 +72,7 @@ void atomic(Warp& w, const Instr& i) {
   bool is_changed = false;
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int l = std::countr_zero(m);
-    std::byte* p = at.is_row ? at.lane[0] + static_cast<size_t>(l) * sizeof(T) * N : at.lane[l];
+    std::byte* p = at.of(l, sizeof(T) * N);
     const bool is_private = p >= shared && p < shared + w.block->shared_bytes;
     T old[N];
     for (int n = 0; n < N; ++n) {

@@ -19,7 +19,7 @@ void row_pointers(Warp& w, const Instr& i, uint32_t slot, uint32_t rows, Space s
   w.mask = rows == kWarpSize ? executing : (1u << rows) - 1;
   gather(w, i, slot, space, kRowBytes, kRowBytes, access, p);
   w.mask = executing;
-  for (uint32_t r = 0; r < rows; ++r) out[r] = p.is_row ? p.lane[0] + r * kRowBytes : p.lane[r];
+  for (uint32_t r = 0; r < rows; ++r) out[r] = p.of(static_cast<int>(r), kRowBytes);
 }
 
 // Transposes 8 rows of 8 16-bit elements.

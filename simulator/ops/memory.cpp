@@ -31,6 +31,18 @@ struct Cell<Bytes16> {
 
 constexpr int64_t kSpaceMask = 0xff, kStrong = 0x100;
 
+// Calls f(lane, pointer) for the executing lanes, with a loop for each shape of the addresses.
+template <uint32_t kBytes, class F>
+inline void each_pointer(const Warp& w, const Pointers& at, F&& f) {
+  if (at.shape == Pointers::Shape::kRow) {
+    for (int l = 0; l < kWarpSize; ++l) f(l, at.base + static_cast<uint32_t>(l) * kBytes);
+  } else if (at.shape == Pointers::Shape::kOffsets) {
+    for (int l = 0; l < kWarpSize; ++l) f(l, at.base + at.offset[l]);
+  } else {
+    for (uint32_t m = w.mask; m != 0; m &= m - 1) f(std::countr_zero(m), at.lane[std::countr_zero(m)]);
+  }
+}
+
 template <class T, int N>
 void load(Warp& w, const Instr& i) {
   using Lane = typename Cell<T>::Lane;
@@ -40,24 +52,15 @@ void load(Warp& w, const Instr& i) {
   if ((i.imm & kStrong) != 0) note_poll(w, i);
   Lane* d[N];
   for (int n = 0; n < N; ++n) d[n] = lanes<Lane>(w, i.ops[n]);
-  if (at.is_row) {
-    if constexpr (N == 1 && sizeof(T) == sizeof(Lane)) {
-      std::memcpy(d[0], at.lane[0], sizeof(T) * kWarpSize);
-    } else {
-      for (int l = 0; l < kWarpSize; ++l) {
-        T v[N];
-        std::memcpy(v, at.lane[0] + l * kBytes, kBytes);
-        for (int n = 0; n < N; ++n) d[n][l] = Cell<T>::widen(v[n]);
-      }
-    }
+  if (N == 1 && sizeof(T) == sizeof(Lane) && at.shape == Pointers::Shape::kRow) {
+    std::memcpy(d[0], at.base, sizeof(T) * kWarpSize);
     return;
   }
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    const int l = std::countr_zero(m);
+  each_pointer<kBytes>(w, at, [&](int l, const std::byte* p) {
     T v[N];
-    std::memcpy(v, at.lane[l], kBytes);
+    std::memcpy(v, p, kBytes);
     for (int n = 0; n < N; ++n) d[n][l] = Cell<T>::widen(v[n]);
-  }
+  });
 }
 
 // Where lanes write one place, the highest lane wins.
@@ -71,28 +74,18 @@ void store(Warp& w, const Instr& i) {
   if (space != Space::kLocal) note_progress(w);
   const Lane* s[N];
   for (int n = 0; n < N; ++n) s[n] = lanes<Lane>(w, i.ops[n + 1]);
-  const auto value = [&](int n, int l) {
-    if constexpr (sizeof(T) < 4) return static_cast<T>(s[n][l]);
-    else return s[n][l];
-  };
-  if (at.is_row) {
-    if constexpr (N == 1 && sizeof(T) == sizeof(Lane)) {
-      std::memcpy(at.lane[0], s[0], sizeof(T) * kWarpSize);
-    } else {
-      for (int l = 0; l < kWarpSize; ++l) {
-        T v[N];
-        for (int n = 0; n < N; ++n) v[n] = value(n, l);
-        std::memcpy(at.lane[0] + l * kBytes, v, kBytes);
-      }
-    }
+  if (N == 1 && sizeof(T) == sizeof(Lane) && at.shape == Pointers::Shape::kRow) {
+    std::memcpy(at.base, s[0], sizeof(T) * kWarpSize);
     return;
   }
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    const int l = std::countr_zero(m);
+  each_pointer<kBytes>(w, at, [&](int l, std::byte* p) {
     T v[N];
-    for (int n = 0; n < N; ++n) v[n] = value(n, l);
-    std::memcpy(at.lane[l], v, kBytes);
-  }
+    for (int n = 0; n < N; ++n) {
+      if constexpr (sizeof(T) < 4) v[n] = static_cast<T>(s[n][l]);
+      else v[n] = s[n][l];
+    }
+    std::memcpy(p, v, kBytes);
+  });
 }
 
 void describe_access(const ptx::Statement& s, Instr& i) {

@@ -1,0 +1,87 @@
+// Warp-wide look-up of addresses: [min, max] of the warp is checked once, against the block's shared memory or the
+// allocations that the warp has used before. Lanes are looked at one by one only when that fails, to name the guilty one.
+#include <algorithm>
+#include <limits>
+
+#include "machine/access.hpp"
+#include "machine/block.hpp"
+
+namespace sim {
+namespace {
+
+using Shape = Pointers::Shape;
+
+// Shared addresses in 32-bit registers, all inside the block's memory and aligned: nearly every shared access. `bytes` is
+// a multiple of `align`, so a row is aligned when its first address is.
+inline bool gather_shared(Warp& w, const Instr& i, uint32_t slot, uint32_t bytes, uint32_t align, Pointers& out) {
+  const uint32_t* base = u32(w, slot);
+  const uint32_t shift = static_cast<uint32_t>(i.offset[0]) - Block::kSharedBase, first = base[0] + shift;
+  const uint32_t size = w.block->shared_bytes;
+  uint32_t uneven = 0;
+  for (int lane = 0; lane < kWarpSize; ++lane) uneven |= base[lane] ^ (base[0] + static_cast<uint32_t>(lane) * bytes);
+  if (uneven == 0) {
+    out.shape = Shape::kRow;
+    out.base = w.block->shared + first;
+    return first <= size && kWarpSize * bytes <= size - first && ((first + Block::kSharedBase) & (align - 1)) == 0;
+  }
+  uint32_t high = 0, bits = 0;
+  for (int lane = 0; lane < kWarpSize; ++lane) {
+    const uint32_t v = base[lane] + shift;
+    out.offset[lane] = v;
+    high = v > high ? v : high;
+    bits |= v;
+  }
+  out.shape = Shape::kOffsets;
+  out.base = w.block->shared;
+  return high <= size && bytes <= size - high && ((bits + Block::kSharedBase) & (align - 1)) == 0;
+}
+
+// Addresses of all 32 lanes that lie in one allocation.
+inline bool gather_global(Warp& w, const uint64_t* a, uint32_t bytes, uint32_t align, Pointers& out) {
+  uint64_t low = ~0ull, high = 0, bits = 0, uneven = 0;
+  for (int lane = 0; lane < kWarpSize; ++lane) {
+    low = a[lane] < low ? a[lane] : low;
+    high = a[lane] > high ? a[lane] : high;
+    bits |= a[lane];
+    uneven |= a[lane] ^ (a[0] + static_cast<uint64_t>(lane) * bytes);
+  }
+  if (high > ~Block::kWindowMask || (bits & (align - 1)) != 0 || !is_one_range(w, low, high + bytes)) return false;
+  if (uneven == 0) {
+    out.shape = Shape::kRow;
+    out.base = reinterpret_cast<std::byte*>(a[0]);
+  } else if (high - low <= std::numeric_limits<int32_t>::max()) {
+    out.shape = Shape::kOffsets;
+    out.base = reinterpret_cast<std::byte*>(low);
+    for (int lane = 0; lane < kWarpSize; ++lane) out.offset[lane] = static_cast<uint32_t>(a[lane] - low);
+  } else {
+    out.shape = Shape::kPointers;
+    for (int lane = 0; lane < kWarpSize; ++lane) out.lane[lane] = reinterpret_cast<std::byte*>(a[lane]);
+  }
+  return true;
+}
+
+}  // namespace
+
+void gather(Warp& w, const Instr& i, uint32_t slot, Space space, uint32_t bytes, uint32_t align, Access access,
+            Pointers& out) {
+  const bool is_wide = (i.wide_base & 1) != 0, is_full = w.mask == 0xffffffffu;
+  if (space == Space::kShared && is_full && !is_wide && gather_shared(w, i, slot, bytes, align, out)) return;
+  alignas(32) uint64_t a[kWarpSize];
+  const uint64_t shift = static_cast<uint64_t>(static_cast<int64_t>(i.offset[0]));
+  if (is_wide) {
+    const uint64_t* base = u64(w, slot);
+    for (int lane = 0; lane < kWarpSize; ++lane) a[lane] = base[lane] + shift;
+  } else {
+    const uint32_t* base = u32(w, slot);
+    for (int lane = 0; lane < kWarpSize; ++lane) a[lane] = static_cast<uint32_t>(base[lane] + shift);
+  }
+  const bool may_be_global = space == Space::kGlobal || space == Space::kGeneric;
+  if (may_be_global && is_full && gather_global(w, a, bytes, align, out)) return;
+  out.shape = Shape::kPointers;
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    out.lane[lane] = resolve(w, i, lane, space, a[lane], bytes, align, access);
+  }
+}
+
+}  // namespace sim
