@@ -1,72 +1,15 @@
-// mbarriers, cp.async, bulk copies and their groups, through PTX: the words of the objects as Hopper has them, phases
-// and parities, rings of several warps, and the report of every misuse that is certain.
-#include "machine/async.hpp"
-
+// mbarriers through PTX: the words of the objects as Hopper has them, phases, parities and states, arrivals of copies,
+// rings of several warps, and the report of every misuse that is certain.
 #include <doctest/doctest.h>
 
-#include <random>
-
-#include "program.hpp"
+#include "async_kernel.hpp"
+#include "machine/async.hpp"
 
 using namespace sim;
 using namespace sim::test;
 using Status = LaunchResult::Status;
 
 namespace {
-
-// One thread: `body` uses %rd2 (out), %rd1 (in), %r1 (shared address of the 8-byte-aligned `bar`), %r2 (of `tile`, 4096
-// bytes), %tid in %r3, scratch %r4.., %rd4.., %p1..
-std::string kernel(const std::string& body, const char* target = "sm_90a") {
-  return header(target) + R"(
-.visible .entry test(.param .u64 in, .param .u64 out) {
-  .shared .align 8 .b64 bar[8];
-  .shared .align 128 .b8 tile[4096];
-  .reg .b32 %r<40>; .reg .b64 %rd<40>; .reg .pred %p<10>; .reg .b16 %rs<4>;
-  ld.param.u64 %rd1, [in];
-  ld.param.u64 %rd2, [out];
-  mov.u32 %r1, bar;
-  mov.u32 %r2, tile;
-  mov.u32 %r3, %tid.x;
-)" + body +
-         "\n  ret;\n}\n";
-}
-
-struct Outcome {
-  LaunchResult result;
-  std::vector<uint64_t> out;
-};
-
-std::vector<uint8_t> pattern(size_t bytes) {
-  std::vector<uint8_t> data(bytes);
-  for (size_t k = 0; k < bytes; ++k) data[k] = static_cast<uint8_t>(k * 7 + k / 256);
-  return data;
-}
-
-Outcome run(const std::string& body, const Launch& launch = {.block = {1}}) {
-  Program program(kernel(body));
-  std::vector<uint8_t> in = pattern(4096);
-  Outcome o;
-  o.out.assign(1024, 0xcccccccccccccccc);
-  program.add(in, "in");
-  program.add(o.out, "out");
-  o.result = program.run("test", launch, {pointer(in), pointer(o.out)});
-  return o;
-}
-
-Outcome run_ok(const std::string& body, const Launch& launch = {.block = {1}}) {
-  Outcome o = run(body, launch);
-  REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
-  return o;
-}
-
-void check_fault(const std::string& body, const std::string& text, const Launch& launch = {.block = {1}},
-                 Status status = Status::kIllegalInstruction) {
-  CAPTURE(body);
-  const Outcome o = run(body, launch);
-  CHECK(o.result.status == status);
-  CAPTURE(o.result.report);
-  CHECK(contains(o.result.report, text));
-}
 
 TEST_CASE("the mbarrier word: states that an H100 returned") {
   // After init 5; arrive; arrive 2; expect_tx 100; complete_tx 40; arrive.expect_tx 7; arrive; complete_tx 67;
@@ -131,11 +74,6 @@ TEST_CASE("the fields survive encoding at their limits") {
           CHECK(c.expected == expected);
           CHECK(c.tx == tx);
         }
-}
-
-// Stores the predicate as 0 or 1.
-std::string tell(const std::string& p, int index) {
-  return "  selp.b32 %r9, 1, 0, " + p + ";\n  st.global.b32 [%rd2+" + std::to_string(8 * index) + "], %r9;\n";
 }
 
 TEST_CASE("phases, parities and states") {
@@ -343,73 +281,6 @@ END:
   }
 }
 
-// Copies `bytes` of shared memory from `tile` to out, one thread.
-std::string dump(int bytes) {
-  std::string text;
-  for (int at = 0; at < bytes; at += 8)
-    text += "  ld.shared.b64 %rd30, [%r2+" + std::to_string(at) + "];\n  st.global.b64 [%rd2+" + std::to_string(at) +
-            "], %rd30;\n";
-  return text;
-}
-std::string poison(int bytes) {
-  std::string text = "  mov.b64 %rd30, 0xcccccccccccccccc;\n";
-  for (int at = 0; at < bytes; at += 8) text += "  st.shared.b64 [%r2+" + std::to_string(at) + "], %rd30;\n";
-  return text;
-}
-
-TEST_CASE("cp.async: sizes, zero fill, ignored sources, hints") {
-  const Outcome o = run_ok(poison(160) + R"(
-  mov.b32 %r5, 6;
-  mov.b64 %rd9, 0;
-  setp.eq.u32 %p1, %r3, 0;
-  cp.async.ca.shared.global [%r2], [%rd1+4], 4;
-  cp.async.ca.shared.global [%r2+8], [%rd1+8], 8;
-  cp.async.cg.shared.global [%r2+16], [%rd1+16], 16;
-  cp.async.cg.shared::cta.global.L2::128B [%r2+32], [%rd1+32], 16, %r5;
-  cp.async.cg.shared.global [%r2+48], [%rd1+48], 16, 0;
-  cp.async.ca.shared.global.L2::256B [%r2+64], [%rd1+64], 8, %p1;
-  cp.async.ca.shared.global [%r2+72], [%rd1+72], 8, !%p1;
-  cp.async.cg.shared.global.L2::cache_hint [%r2+80], [%rd1+80], 16, %rd9;
-  cp.async.cg.shared.global.L2::cache_hint.L2::64B [%r2+96], [%rd1+96], 16, %r5, %rd9;
-  cp.async.cg.shared.global [%r2+112], [%rd1+1048576], 16, 0;
-  cp.async.commit_group;
-  cp.async.ca.shared.global [%r2+128], [%rd1+128], 4;
-  cp.async.wait_group 0;
-  cp.async.wait_all;
-)" + dump(160));
-  const std::vector<uint8_t> in = pattern(4096);
-  std::vector<uint8_t> want(160, 0xcc);
-  const auto copy = [&](int to, int from, int bytes, int size) {
-    for (int k = 0; k < size; ++k) want[to + k] = k < bytes ? in[from + k] : 0;
-  };
-  copy(0, 4, 4, 4);
-  copy(8, 8, 8, 8);
-  copy(16, 16, 16, 16);
-  copy(32, 32, 6, 16);
-  copy(48, 48, 0, 16);
-  copy(64, 64, 0, 8);
-  copy(72, 72, 8, 8);
-  copy(80, 80, 16, 16);
-  copy(96, 96, 6, 16);
-  copy(112, 0, 0, 16);
-  copy(128, 128, 4, 4);
-  CHECK(std::memcmp(o.out.data(), want.data(), want.size()) == 0);
-}
-
-TEST_CASE("cp.async faults") {
-  check_fault("  cp.async.cg.shared.global [%r2+8], [%rd1], 16;", "not aligned to 16 bytes", {.block = {1}},
-              Status::kMisalignedAddress);
-  check_fault("  cp.async.cg.shared.global [%r2], [%rd1+8], 16;", "not aligned to 16 bytes", {.block = {1}},
-              Status::kMisalignedAddress);
-  check_fault("  cp.async.cg.shared.global [%r2], [%rd1+4096], 16;", "past in", {.block = {1}},
-              Status::kIllegalAddress);
-  check_fault("  cp.async.cg.shared.global [%r2+8192], [%rd1], 16;", "past shared memory", {.block = {1}},
-              Status::kIllegalAddress);
-  check_fault("  mov.b32 %r5, 17;\n  cp.async.cg.shared.global [%r2], [%rd1], 16, %r5;", "src-size 17");
-  Program program(kernel("  cp.async.cg.shared.global [%r2], [%rd1], 16;"));
-  CHECK_THROWS(Program(kernel("  cp.async.cg.shared.global [%r2], [%rd1];")));
-}
-
 TEST_CASE("cp.async.mbarrier.arrive: without .noinc the initial count does not include it") {
   const Outcome o = run_ok(R"(
   setp.ne.u32 %p3, %r3, 0;
@@ -428,118 +299,6 @@ READY:
                            {.block = {32}});
   CHECK(static_cast<uint32_t>(o.out[0]) == 1);
   CHECK(static_cast<uint32_t>(o.out[1]) == 0);
-}
-
-TEST_CASE("bulk copies in both directions, inside shared memory, and prefetches") {
-  const Outcome o = run_ok(R"(
-  mbarrier.init.shared.b64 [%r1], 1;
-  mov.b64 %rd9, 0;
-  mov.b16 %rs1, 1;
-  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 208;
-  cp.async.bulk.prefetch.L2.global [%rd1+256], 512;
-  cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes [%r2], [%rd1+16], 64, [%r1];
-  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%r2+64], [%rd1+256], 32, [%r1], %rd9;
-  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r2+96], [%rd1+512], 32, [%r1], %rs1;
-  cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r2+128], [%r2+32], 80, [%r1];
-W: mbarrier.try_wait.parity.shared.b64 %p1, [%r1], 0;
-  @!%p1 bra W;
-  fence.proxy.async;
-  cp.async.bulk.global.shared::cta.bulk_group [%rd2], [%r2], 96;
-  cp.async.bulk.commit_group;
-  cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint [%rd2+96], [%r2+96], 112, %rd9;
-  cp.async.bulk.commit_group;
-  cp.async.bulk.wait_group.read 1;
-  cp.async.bulk.wait_group 0;
-)",
-                           {.block = {1}});
-  const std::vector<uint8_t> in = pattern(4096);
-  std::vector<uint8_t> want(208);
-  std::memcpy(want.data(), in.data() + 16, 64);
-  std::memcpy(want.data() + 64, in.data() + 256, 32);
-  std::memcpy(want.data() + 96, in.data() + 512, 32);
-  std::memcpy(want.data() + 128, want.data() + 32, 80);
-  CHECK(std::memcmp(o.out.data(), want.data(), want.size()) == 0);
-}
-
-TEST_CASE("bulk copy faults") {
-  const std::string init = "  mbarrier.init.shared.b64 [%r1], 1;\n";
-  const std::string load = "  cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes ";
-  check_fault(init + load + "[%r2+8], [%rd1], 16, [%r1];", "not aligned to 16", {.block = {1}},
-              Status::kMisalignedAddress);
-  check_fault(init + load + "[%r2], [%rd1+8], 16, [%r1];", "not aligned to 16", {.block = {1}},
-              Status::kMisalignedAddress);
-  check_fault(init + load + "[%r2], [%rd1], 24, [%r1];", "not a multiple of 16", {.block = {1}},
-              Status::kMisalignedAddress);
-  check_fault(init + load + "[%r2], [%rd1+4080], 32, [%r1];", "past in", {.block = {1}}, Status::kIllegalAddress);
-  check_fault(init + load + "[%r2+4096], [%rd1], 16, [%r1];", "past shared memory", {.block = {1}},
-              Status::kIllegalAddress);
-  check_fault(load + "[%r2], [%rd1], 16, [%r1];", "used before mbarrier.init");
-  check_fault(
-      init +
-          "  mov.b16 %rs1, 3;\n  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
-          "[%r2], [%rd1], 16, [%r1], %rs1;",
-      "multicast");
-}
-
-// The bulk reduction of 16 bytes of `shared` into `global`.
-std::vector<uint8_t> reduce(const std::string& op, std::vector<uint8_t> shared, std::vector<uint8_t> global) {
-  Program program(
-      kernel("  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1];\n"
-             "  st.shared.v4.b32 [%r2], {%r10, %r11, %r12, %r13};\n"
-             "  fence.proxy.async.shared::cta;\n"
-             "  cp.reduce.async.bulk.global.shared::cta.bulk_group." +
-             op +
-             " [%rd2], [%r2], 16;\n"
-             "  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;"));
-  program.add(shared, "in");
-  program.add(global, "out");
-  program.run_ok("test", {.block = {1}}, {pointer(shared), pointer(global)});
-  return global;
-}
-
-template <class T>
-void check_reduce(const std::string& op, std::vector<T> shared, std::vector<T> global, std::vector<T> want) {
-  CAPTURE(op);
-  const auto bytes = [](const std::vector<T>& v) {
-    std::vector<uint8_t> b(16);
-    std::memcpy(b.data(), v.data(), 16);
-    return b;
-  };
-  CHECK(reduce(op, bytes(shared), bytes(global)) == bytes(want));
-}
-
-TEST_CASE("bulk reductions") {
-  check_reduce<uint32_t>("add.u32", {1, 2, 3, 0xffffffff}, {10, 20, 30, 2}, {11, 22, 33, 1});
-  check_reduce<int32_t>("min.s32", {-1, 2, 3, 4}, {0, 1, 5, 4}, {-1, 1, 3, 4});
-  check_reduce<uint32_t>("min.u32", {0xffffffff, 2, 3, 4}, {0, 1, 5, 4}, {0, 1, 3, 4});
-  check_reduce<uint32_t>("max.u32", {0xffffffff, 2, 3, 4}, {0, 1, 5, 4}, {0xffffffff, 2, 5, 4});
-  check_reduce<int64_t>("max.s64", {-5, 7}, {-6, 6}, {-5, 7});
-  check_reduce<uint64_t>("add.u64", {1, ~0ull}, {~0ull, 5}, {0, 4});
-  check_reduce<uint32_t>("inc.u32", {3, 3, 3, 3}, {0, 2, 3, 9}, {1, 3, 0, 0});
-  check_reduce<uint32_t>("dec.u32", {3, 3, 3, 3}, {0, 2, 3, 9}, {3, 1, 2, 3});
-  check_reduce<uint32_t>("and.b32", {12, 1, 0, 7}, {10, 1, 9, 5}, {8, 1, 0, 5});
-  check_reduce<uint64_t>("xor.b64", {12, 1}, {10, 3}, {6, 2});
-  check_reduce<float>("add.f32", {1.5f, -2, 0x1p-140f, 1e38f}, {1, 2, 0x1p-140f, 3.3e38f},
-                      {2.5f, 0, 0x1p-139f, INFINITY});
-  check_reduce<double>("add.f64", {1.5, -2}, {1, 2}, {2.5, 0});
-  check_reduce<uint16_t>("add.noftz.f16", {0x3c00, 0x0001, 0x7bff, 0x7e00, 0, 0, 0, 0},
-                         {0x3c00, 0x0001, 0x7bff, 0, 0, 0, 0, 0x8000}, {0x4000, 0x0002, 0x7c00, 0x7fff, 0, 0, 0, 0});
-  check_reduce<uint16_t>("add.noftz.bf16", {0x3f80, 0x4380, 1, 2, 3, 4, 5, 6}, {0x3f80, 0x3f80, 1, 2, 3, 4, 5, 6},
-                         {0x4000, 0x4380, 2, 4, 6, 8, 10, 12});
-  check_reduce<uint16_t>("max.f16", {0x3c00, 0x7fff, 0x8000, 0xbc00, 0, 0, 0, 0},
-                         {0x4000, 0x3c00, 0x0000, 0xb800, 0, 0, 0, 0}, {0x4000, 0x3c00, 0x0000, 0xb800, 0, 0, 0, 0});
-}
-
-TEST_CASE("fences of proxies are accepted") {
-  run_ok(R"(
-  fence.proxy.async;
-  fence.proxy.async.global;
-  fence.proxy.async.shared::cta;
-  fence.proxy.async.shared::cluster;
-  fence.proxy.alias;
-  fence.mbarrier_init.release.cluster;
-  fence.proxy.tensormap::generic.release.gpu;
-)");
 }
 
 }  // namespace
