@@ -61,7 +61,7 @@ const Form kForms[] = {
 std::span<const Form> async_forms() {
   static const std::vector<Form> forms = [] {
     std::vector<Form> all(std::begin(kForms), std::end(kForms));
-    for (const auto& rows : {mbarrier_forms(), async_copy_forms(), bulk_copy_forms()})
+    for (const auto& rows : {mbarrier_forms(), async_copy_forms(), bulk_copy_forms(), tensor_copy_forms()})
       all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();

@@ -1,0 +1,295 @@
+// cp.async.bulk.tensor and cp.reduce.async.bulk.tensor (TMA): a box of a tensor of rank 1 to 5, which a 128-byte tensor
+// map describes, between global and shared memory. The box is moved row by row (a row runs along dimension 0); elements
+// outside the tensor read as the fill value and are not written; rows in shared memory are a swizzle span apart.
+// Checked on an H100 and an H200: the pitch of rows narrower than the span, the fill pattern, which misalignments
+// fault.
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "machine/access.hpp"
+#include "numerics/formats.hpp"
+#include "numerics/tensor_map.hpp"
+#include "ops/async_ops.hpp"
+#include "ops/async_reduce.hpp"
+
+namespace sim {
+namespace {
+
+using numerics::TensorMap;
+using Status = LaunchResult::Status;
+
+constexpr uint32_t kSharedAlign = 128;
+constexpr uint32_t kMaxRowBytes = 256 * 8;  // boxes have at most 256 elements a side
+constexpr uint16_t kNanFill = 0x7ff7;       // every 16 bits of an element outside the tensor, whatever its type
+
+// A box at a place: which bytes of which rows exist, and where they lie.
+struct Box {
+  TensorMap map;
+  std::array<int64_t, 5> start{};
+  std::array<int64_t, 5> count{1, 1, 1, 1, 1};  // rows along each dimension; [0] is not used
+  uint32_t row_bytes = 0;
+  uint32_t rows = 0;
+  uint32_t first = 0, end = 0;  // the bytes [first, end) of a row lie inside the tensor's dimension 0
+  uint32_t pitch = 0;           // of rows in shared memory
+  uint32_t swizzle_mask = 0;    // of address bits 7 and up; they are added (xor) to the bits from 4 up
+
+  uint32_t bytes() const { return rows * row_bytes; }
+  uint32_t shared_bytes() const { return rows * pitch; }
+
+  // Global address of byte `first` of row `row`; 0 when the row lies outside the tensor.
+  uint64_t row_address(uint32_t row) const {
+    int64_t at = static_cast<int64_t>(map.address) + start[0] * map.element_bytes + first;
+    int64_t rest = row;
+    for (uint32_t d = 1; d < map.rank; ++d) {
+      const int64_t c = start[d] + rest % count[d] * map.element_step[d];
+      rest /= count[d];
+      if (c < 0 || c >= static_cast<int64_t>(map.dim[d])) return 0;
+      at += c * static_cast<int64_t>(map.stride[d]);
+    }
+    return static_cast<uint64_t>(at);
+  }
+};
+
+[[noreturn]] void refuse(Warp& w, const Instr& i, int lane, const std::string& what) {
+  fault(w, i, lane, what, Status::kIllegalInstruction);
+}
+
+// The tensor map at `map_address` and the coordinates in the registers after it.
+Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_operand, uint32_t rank) {
+  const uint64_t at = address(w, i, address_index, i.ops[map_operand], lane);
+  const std::byte* const bytes = resolve(w, i, lane, Space::kGeneric, at, numerics::kTensorMapBytes, 64, Access::kRead);
+  Box box;
+  std::string error;
+  if (!numerics::decode_tensor_map(bytes, box.map, error)) refuse(w, i, lane, "not a valid tensor map: " + error);
+  TensorMap& map = box.map;
+  if (map.rank != rank)
+    refuse(w, i, lane,
+           "the instruction has " + std::to_string(rank) + " coordinates, the tensor map has rank " +
+               std::to_string(map.rank));
+  if (map.interleave != 0) refuse(w, i, lane, "interleaved tensor maps are not simulated");
+  if (map.swizzle > 3) refuse(w, i, lane, "this swizzle atomicity is not simulated (none, 32, 64 and 128 bytes are)");
+  box.rows = 1;
+  for (uint32_t d = 0; d < rank; ++d) {
+    box.start[d] = static_cast<int32_t>(u32(w, i.ops[map_operand + 1 + d])[lane]);
+    if (d == 0) continue;
+    box.count[d] = (map.box[d] + map.element_step[d] - 1) / map.element_step[d];
+    box.rows *= static_cast<uint32_t>(box.count[d]);
+  }
+  const int64_t element = map.element_bytes;
+  if (box.start[0] * element % 16 != 0)
+    refuse(w, i, lane,
+           "coordinate 0 is " + std::to_string(box.start[0]) + " elements of " + std::to_string(element) +
+               " bytes: a box must start at a multiple of 16 bytes");
+  const auto clipped = [&](int64_t n) {
+    return static_cast<uint32_t>(std::clamp<int64_t>(n, 0, map.box[0]) * element);
+  };
+  box.row_bytes = static_cast<uint32_t>(map.box[0] * element);
+  box.first = clipped(-box.start[0]);
+  box.end = std::max(box.first, clipped(static_cast<int64_t>(map.dim[0]) - box.start[0]));
+  const uint32_t span = map.swizzle == 0 ? 0 : 16u << map.swizzle;
+  box.pitch = std::max(box.row_bytes, span);
+  box.swizzle_mask = map.swizzle == 0 ? 0 : (1u << map.swizzle) - 1;
+  return box;
+}
+
+// Every row inside the tensor must lie in live memory. One look-up answers for all of them when one allocation holds
+// them.
+void check_global(Warp& w, const Instr& i, int lane, const Box& box, Access access) {
+  const uint32_t bytes = box.end - box.first;
+  if (bytes == 0) return;
+  uint64_t low = ~0ull, high = 0;
+  for (uint32_t row = 0; row < box.rows; ++row) {
+    const uint64_t at = box.row_address(row);
+    if (at == 0) continue;
+    low = std::min(low, at);
+    high = std::max(high, at + bytes);
+  }
+  if (high == 0 || is_one_range(w, low, high)) return;
+  for (uint32_t row = 0; row < box.rows; ++row)
+    if (const uint64_t at = box.row_address(row)) resolve(w, i, lane, Space::kGlobal, at, bytes, 1, access);
+}
+
+// One transfer. Shared memory is addressed by `shared` (host pointer to the box) and `shared_at` (its shared address,
+// which the swizzle takes its bits from).
+struct TensorCopy {
+  Warp& warp;
+  const Instr& instr;
+  int lane;
+  Box box;
+  std::byte* shared;
+  uint32_t shared_at;
+  uint32_t barrier;  // of loads
+
+  // Calls f(row, offset of the chunk in the row, host pointer, bytes) for the pieces of a row that swizzling keeps
+  // together.
+  template <class F>
+  void each_piece(uint32_t row, F&& f) const {
+    const uint32_t at = shared_at + row * box.pitch;
+    const uint32_t flip = (at >> 7 & box.swizzle_mask) << 4;
+    if (flip == 0) return f(0u, shared + row * box.pitch, box.row_bytes);
+    for (uint32_t c = 0; c < box.row_bytes; c += 16)
+      f(c, shared + (((at + c) ^ flip) - shared_at), std::min(16u, box.row_bytes - c));
+  }
+};
+
+struct TensorLoad : TensorCopy {
+  void perform() {
+    std::byte padded[kMaxRowBytes];
+    for (uint32_t row = 0; row < box.rows; ++row) {
+      const std::byte* data = reinterpret_cast<const std::byte*>(box.row_address(row));
+      if (data == nullptr || box.end - box.first != box.row_bytes || box.map.rounds_to_tf32) {
+        fill(padded);
+        if (data != nullptr) std::memcpy(padded + box.first, data, box.end - box.first);
+        if (box.map.rounds_to_tf32 && data != nullptr) round(padded + box.first, box.end - box.first);
+        data = padded;
+      }
+      each_piece(row, [&](uint32_t from, std::byte* to, uint32_t bytes) { std::memcpy(to, data + from, bytes); });
+    }
+    mbarrier_complete_tx(warp, instr, lane, barrier, box.bytes());
+  }
+
+ private:
+  void fill(std::byte* row) const {
+    if (!box.map.fills_nan) {
+      std::memset(row, 0, box.row_bytes);
+      return;
+    }
+    for (uint32_t at = 0; at < box.row_bytes; at += sizeof kNanFill) std::memcpy(row + at, &kNanFill, sizeof kNanFill);
+  }
+  static void round(std::byte* data, uint32_t bytes) {
+    for (uint32_t at = 0; at < bytes; at += 4) {
+      uint32_t value;
+      std::memcpy(&value, data + at, 4);
+      value = numerics::f32_to_tf32(value, numerics::Round::kNearestEven);
+      std::memcpy(data + at, &value, 4);
+    }
+  }
+};
+
+struct TensorStore : TensorCopy {
+  Reducer reducer;  // null: copy
+
+  void perform() {
+    alignas(8) std::byte gathered[kMaxRowBytes];
+    for (uint32_t row = 0; row < box.rows; ++row) {
+      std::byte* const to = reinterpret_cast<std::byte*>(box.row_address(row));
+      if (to == nullptr || box.end == box.first) continue;
+      each_piece(row,
+                 [&](uint32_t at, const std::byte* from, uint32_t bytes) { std::memcpy(gathered + at, from, bytes); });
+      if (reducer != nullptr)
+        reducer(to, gathered + box.first, box.end - box.first);
+      else
+        std::memcpy(to, gathered + box.first, box.end - box.first);
+    }
+  }
+};
+
+uint32_t rank_of(const Instr& i) { return static_cast<uint32_t>(i.imm & 7); }
+
+// Operands: destination, map and coordinates, mbarrier.
+void load(Warp& w, const Instr& i) {
+  const uint32_t rank = rank_of(i);
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const Box box = make_box(w, i, lane, 1, 1, rank);
+    check_global(w, i, lane, box, Access::kRead);
+    const uint64_t at = address(w, i, 0, i.ops[0], lane);
+    std::byte* const shared = resolve(w, i, lane, Space::kShared, at, box.shared_bytes(), kSharedAlign, Access::kWrite);
+    const uint32_t barrier = mbarrier_operand(w, i, lane, 2, i.ops[2 + rank], Space::kShared);
+    issue(w, TensorLoad{{w, i, lane, box, shared, static_cast<uint32_t>(at), barrier}});
+  }
+}
+void load_multicast(Warp& w, const Instr& i) {
+  check_multicast(w, i, i.ops[3 + rank_of(i)]);
+  load(w, i);
+}
+
+// and, or and xor know only the width of the map's integers; the other operations their type.
+Reducer reducer_for(const TensorMap& map, ReduceOp op) {
+  const bool is_logic = op == ReduceOp::kAnd || op == ReduceOp::kOr || op == ReduceOp::kXor;
+  const bool is_integer = map.reduce_type.starts_with('u') || map.reduce_type.starts_with('s');
+  const auto type =
+      is_logic && is_integer ? reduce_type(map.element_bytes == 8 ? "b64" : "b32") : reduce_type(map.reduce_type);
+  return type ? find_reducer(op, *type) : nullptr;
+}
+
+// Operands: map and coordinates, source.
+void store(Warp& w, const Instr& i) {
+  const uint32_t rank = rank_of(i);
+  const int64_t op = i.imm >> 3;  // 0: copy, else 1 + ReduceOp
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const Box box = make_box(w, i, lane, 0, 0, rank);
+    Reducer reducer = nullptr;
+    if (op != 0) {
+      reducer = reducer_for(box.map, static_cast<ReduceOp>(op - 1));
+      if (reducer == nullptr) refuse(w, i, lane, "this reduction does not exist for the tensor map's data type");
+    }
+    check_global(w, i, lane, box, op != 0 ? Access::kAtomic : Access::kWrite);
+    const uint64_t at = address(w, i, 1, i.ops[1 + rank], lane);
+    std::byte* const shared = resolve(w, i, lane, Space::kShared, at, box.shared_bytes(), kSharedAlign, Access::kRead);
+    ++async_state(*w.block).bulk_groups[thread_of(w, lane)].open;
+    issue(w, TensorStore{{w, i, lane, box, shared, static_cast<uint32_t>(at), 0}, reducer});
+  }
+}
+
+void prefetch(Warp& w, const Instr& i) {
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    check_global(w, i, lane, make_box(w, i, lane, 0, 0, rank_of(i)), Access::kRead);
+  }
+}
+
+// Instr::imm: rank in bits 0-2, 1 + ReduceOp above. The rank is the token "1d" .. "5d".
+int64_t rank_in(const ptx::Statement& s) {
+  for (const std::string_view token : s.tokens)
+    if (token.size() == 2 && token[1] == 'd') return token[0] - '0';
+  throw std::logic_error("tma.cpp: a row admits an opcode without rank");
+}
+Handler bind_load(const ptx::Statement& s, Instr& i) { return i.imm = rank_in(s), load; }
+Handler bind_load_multicast(const ptx::Statement& s, Instr& i) { return i.imm = rank_in(s), load_multicast; }
+Handler bind_prefetch(const ptx::Statement& s, Instr& i) { return i.imm = rank_in(s), prefetch; }
+Handler bind_store(const ptx::Statement& s, Instr& i) {
+  i.imm = rank_in(s);
+  for (const std::string_view token : s.tokens)
+    if (const auto op = reduce_op(token)) i.imm |= (static_cast<int64_t>(*op) + 1) << 3;
+  return store;
+}
+
+constexpr char kIsa[] = "9.7.9.27.1.2 cp.async.bulk.tensor";
+constexpr char kReduceIsa[] = "9.7.9.27.1.3 cp.reduce.async.bulk.tensor";
+constexpr char kPrefetchIsa[] = "9.7.9.27.1.4 cp.async.bulk.prefetch.tensor";
+
+const Form kForms[] = {
+    {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].[shared::cta|shared::cluster].global[.tile|].mbarrier::complete_tx::bytes",
+     "[a] [t,r32] [a]", nullptr, bind_load, Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].[shared::cta|shared::cluster].global[.tile|].mbarrier::complete_tx::bytes"
+     ".L2::cache_hint",
+     "[a] [t,r32] [a] r64", nullptr, bind_load, Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].shared::cluster.global[.tile|].mbarrier::complete_tx::bytes"
+     ".multicast::cluster",
+     "[a] [t,r32] [a] r16", nullptr, bind_load_multicast, Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].shared::cluster.global[.tile|].mbarrier::complete_tx::bytes"
+     ".multicast::cluster.L2::cache_hint",
+     "[a] [t,r32] [a] r16 r64", nullptr, bind_load_multicast, Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta[.tile|].bulk_group", "[t,r32] [a]", nullptr, bind_store,
+     Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta[.tile|].bulk_group.L2::cache_hint", "[t,r32] [a] r64",
+     nullptr, bind_store, Unit::kAsync, kIsa},
+    {"cp.reduce.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta.[add|min|max|inc|dec|and|or|xor][.tile|].bulk_group",
+     "[t,r32] [a]", nullptr, bind_store, Unit::kAsync, kReduceIsa},
+    {"cp.reduce.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta.[add|min|max|inc|dec|and|or|xor][.tile|].bulk_group"
+     ".L2::cache_hint",
+     "[t,r32] [a] r64", nullptr, bind_store, Unit::kAsync, kReduceIsa},
+    {"cp.async.bulk.prefetch.tensor.[1d|2d|3d|4d|5d].L2.global[.tile|]", "[t,r32]", nullptr, bind_prefetch,
+     Unit::kAsync, kPrefetchIsa},
+    {"cp.async.bulk.prefetch.tensor.[1d|2d|3d|4d|5d].L2.global[.tile|].L2::cache_hint", "[t,r32] r64", nullptr,
+     bind_prefetch, Unit::kAsync, kPrefetchIsa},
+};
+
+}  // namespace
+
+std::span<const Form> tensor_copy_forms() { return kForms; }
+
+}  // namespace sim

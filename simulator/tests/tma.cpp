@@ -1,0 +1,420 @@
+// Tensor copies through PTX against a reference that knows one element at a time: random boxes of rank 1 to 5 with all
+// swizzles, strides, element steps, fills and places partly or wholly outside the tensor; then every misuse that is
+// certain.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <random>
+
+#include "numerics/formats.hpp"
+#include "numerics/tensor_map.hpp"
+#include "program.hpp"
+
+using namespace sim;
+using namespace sim::test;
+using Status = LaunchResult::Status;
+
+namespace {
+
+constexpr uint32_t kTile = 16384;  // bytes of shared memory that the kernels show
+
+struct alignas(64) MapBytes {
+  std::byte bytes[128];
+};
+
+struct Tensor {
+  uint32_t type = 0, element = 1, rank = 2;
+  std::array<uint64_t, 5> dim{1, 1, 1, 1, 1};
+  std::array<uint64_t, 5> stride{};  // bytes; [0] is the element
+  std::array<uint32_t, 5> box{1, 1, 1, 1, 1}, step{1, 1, 1, 1, 1};
+  std::array<int32_t, 5> start{};
+  uint32_t swizzle = 0;
+  bool fills_nan = false;
+
+  uint32_t count(uint32_t d) const { return d == 0 || d >= rank ? box[d] : (box[d] + step[d] - 1) / step[d]; }
+  uint32_t box_bytes() const {
+    uint32_t n = element;
+    for (uint32_t d = 0; d < rank; ++d) n *= count(d);
+    return n;
+  }
+  uint64_t bytes() const {
+    uint64_t last = 0;
+    for (uint32_t d = 0; d < rank; ++d) last += (dim[d] - 1) * stride[d];
+    return last + element;
+  }
+  uint32_t pitch() const { return std::max(box[0] * element, swizzle == 0 ? 0u : 16u << swizzle); }
+  uint32_t shared_bytes() const { return box_bytes() / (box[0] * element) * pitch(); }
+};
+
+MapBytes encode(const Tensor& t, uint64_t address) {
+  numerics::TensorMapArguments a;
+  a.data_type = t.type;
+  a.rank = t.rank;
+  a.address = address;
+  a.dims = t.dim;
+  std::copy(t.stride.begin() + 1, t.stride.end(), a.strides.begin());
+  a.box = t.box;
+  a.steps = t.step;
+  a.swizzle = t.swizzle;
+  a.fill = t.fills_nan ? 1 : 0;
+  MapBytes map;
+  std::string error;
+  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, 100 * 1024, map.bytes, error), error);
+  return map;
+}
+
+// Calls f(offset in the tensor or -1 outside, offset in shared memory) for every byte of the box. `base`: the shared
+// address of the box, whose bits the swizzle uses.
+void each_byte(const Tensor& t, uint32_t base, const std::function<void(int64_t, uint32_t)>& f) {
+  const uint32_t mask = t.swizzle == 0 ? 0 : (1u << t.swizzle) - 1;
+  uint32_t row = 0;
+  std::array<uint32_t, 5> k{};
+  for (k[4] = 0; k[4] < t.count(4); ++k[4])
+    for (k[3] = 0; k[3] < t.count(3); ++k[3])
+      for (k[2] = 0; k[2] < t.count(2); ++k[2])
+        for (k[1] = 0; k[1] < t.count(1); ++k[1], ++row)
+          for (k[0] = 0; k[0] < t.count(0); ++k[0])
+            for (uint32_t b = 0; b < t.element; ++b) {
+              int64_t at = b;
+              bool inside = true;
+              for (uint32_t d = 0; d < t.rank; ++d) {
+                const int64_t c = int64_t{t.start[d]} + int64_t{k[d]} * (d == 0 ? 1 : t.step[d]);
+                inside = inside && c >= 0 && c < static_cast<int64_t>(t.dim[d]);
+                at += c * static_cast<int64_t>(t.stride[d]);
+              }
+              const uint32_t linear = base + row * t.pitch() + k[0] * t.element + b;
+              f(inside ? at : -1, (linear ^ (linear >> 7 & mask) << 4) - base);
+            }
+}
+
+std::string coordinates(uint32_t rank) {
+  std::string text = "{";
+  for (uint32_t d = 0; d < rank; ++d) text += (d != 0 ? ", %r" : "%r") + std::to_string(20 + d);
+  return text + "}";
+}
+
+// One block of 128 threads. Parameters: map, pointer to 5 coordinates, pointer to kTile bytes that fill shared memory
+// first and receive it at the end, offset of the box, bytes to expect. `copy` may use %r1 (bar), %r2 (box), %rd5 (map)
+// and the coordinates %r20 ..
+std::string kernel(const std::string& copy, const char* target = "sm_90a") {
+  return header(target) + R"(
+.visible .entry test(.param .align 64 .b8 map[128], .param .u64 at, .param .u64 io, .param .u32 offset, .param .u32 bytes) {
+  .shared .align 1024 .b8 tile[16384];
+  .shared .align 8 .b64 bar;
+  .reg .b32 %r<40>; .reg .b64 %rd<20>; .reg .pred %p<4>; .reg .b16 %rs<4>;
+  ld.param.u64 %rd1, [at];
+  ld.param.u64 %rd2, [io];
+  ld.param.u32 %r3, [offset];
+  ld.param.u32 %r4, [bytes];
+  mov.b64 %rd5, map;
+  cvta.param.u64 %rd5, %rd5;
+  ld.global.b32 %r20, [%rd1];
+  ld.global.b32 %r21, [%rd1+4];
+  ld.global.b32 %r22, [%rd1+8];
+  ld.global.b32 %r23, [%rd1+12];
+  ld.global.b32 %r24, [%rd1+16];
+  mov.u32 %r1, bar;
+  mov.u32 %r2, tile;
+  mov.u32 %r5, %tid.x;
+  shl.b32 %r6, %r5, 2;
+FILL:
+  cvt.u64.u32 %rd6, %r6;
+  add.u64 %rd6, %rd6, %rd2;
+  ld.global.b32 %r7, [%rd6];
+  add.u32 %r8, %r2, %r6;
+  st.shared.b32 [%r8], %r7;
+  add.u32 %r6, %r6, 512;
+  setp.lt.u32 %p1, %r6, 16384;
+  @%p1 bra FILL;
+  fence.proxy.async.shared::cta;
+  bar.sync 0;
+  setp.ne.u32 %p2, %r5, 0;
+  @%p2 bra DONE;
+  mbarrier.init.shared::cta.b64 [%r1], 1;
+  add.u32 %r2, %r2, %r3;
+)" + copy +
+         R"(
+DONE:
+  mov.u32 %r2, tile;
+  bar.sync 0;
+  shl.b32 %r6, %r5, 2;
+SHOW:
+  cvt.u64.u32 %rd6, %r6;
+  add.u64 %rd6, %rd6, %rd2;
+  add.u32 %r8, %r2, %r6;
+  ld.shared.b32 %r7, [%r8];
+  st.global.b32 [%rd6], %r7;
+  add.u32 %r6, %r6, 512;
+  setp.lt.u32 %p1, %r6, 16384;
+  @%p1 bra SHOW;
+  ret;
+}
+)";
+}
+
+std::string load_text(uint32_t rank, const std::string& space = "shared::cta", const std::string& tile = "",
+                      const std::string& hint = "", const std::string& operands = "") {
+  return "  mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r1], %r4;\n  mov.b64 %rd9, 0;\n  mov.b16 %rs1, 1;\n"
+         "  cp.async.bulk.tensor." +
+         std::to_string(rank) + "d." + space + ".global" + tile + ".mbarrier::complete_tx::bytes" + hint +
+         " [%r2], [%rd5, " + coordinates(rank) + "], [%r1]" + operands +
+         ";\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 %p3, [%r1], 0;\n  @!%p3 bra WAIT;\n";
+}
+std::string store_text(uint32_t rank, const std::string& opcode) {
+  return "  mov.b64 %rd9, 0;\n  " + opcode + " [%rd5, " + coordinates(rank) + "], [%r2]" +
+         (opcode.find("cache_hint") != std::string::npos ? ", %rd9" : "") +
+         ";\n  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;\n";
+}
+
+struct Outcome {
+  LaunchResult result;
+  std::vector<uint8_t> tile;    // shared memory afterwards
+  std::vector<uint8_t> memory;  // the tensor afterwards
+};
+
+Outcome run(const std::string& text, const Tensor& t, std::vector<uint8_t> memory, uint32_t offset = 0,
+            uint32_t bytes = ~0u, const MapBytes* map = nullptr) {
+  Program program(text);
+  Outcome o;
+  std::vector<int32_t> at(t.start.begin(), t.start.end());
+  o.tile.resize(kTile);
+  for (uint32_t k = 0; k < kTile; ++k) o.tile[k] = static_cast<uint8_t>(k * 11 + k / 256);
+  alignas(64) static std::array<uint8_t, 1 << 20> storage;  // tensors are 16-byte aligned
+  REQUIRE(memory.size() <= storage.size());
+  std::copy(memory.begin(), memory.end(), storage.begin());
+  std::vector<uint8_t> unused;
+  program.add(at, "at");
+  program.add(o.tile, "tile");
+  program.add_range(storage.data(), memory.size(), "tensor");
+  const MapBytes encoded = map != nullptr ? *map : encode(t, reinterpret_cast<uint64_t>(storage.data()));
+  o.result = program.run("test", {.block = {128}},
+                         {encoded, pointer(at), pointer(o.tile), offset, bytes == ~0u ? t.box_bytes() : bytes});
+  o.memory.assign(storage.begin(), storage.begin() + static_cast<std::ptrdiff_t>(memory.size()));
+  return o;
+}
+
+std::vector<uint8_t> random_bytes(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<uint8_t> bytes(count);
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random());
+  return bytes;
+}
+
+constexpr std::pair<uint32_t, uint32_t> kTypes[] = {{0, 1}, {1, 2}, {2, 4}, {4, 8},
+                                                    {6, 2}, {7, 4}, {9, 2}};  // code, bytes
+
+Tensor random_tensor(std::mt19937& random) {
+  const auto pick = [&](uint32_t low, uint32_t high) { return low + random() % (high - low + 1); };
+  for (;;) {
+    Tensor t;
+    std::tie(t.type, t.element) = kTypes[random() % std::size(kTypes)];
+    t.rank = pick(1, 5);
+    t.swizzle = t.rank == 1 ? 0 : random() % 4;
+    const uint32_t granule = 16 / t.element;
+    const uint32_t widest = t.swizzle == 0 ? 8 : 1u << t.swizzle;  // 16-byte chunks in a row
+    t.box[0] = granule * pick(1, widest);
+    t.dim[0] = pick(1, t.box[0] * 2);
+    t.stride[0] = t.element;
+    uint64_t row = (t.dim[0] * t.element + 15) / 16 * 16;
+    for (uint32_t d = 1; d < t.rank; ++d) {
+      t.stride[d] = row + 16 * pick(0, 2);
+      t.dim[d] = pick(1, 5);
+      t.box[d] = pick(1, d == 1 ? 9 : 4);
+      t.step[d] = random() % 4 == 0 ? pick(1, 3) : 1;
+      row = t.stride[d] * t.dim[d];
+    }
+    t.start[0] = static_cast<int32_t>(granule) * (static_cast<int32_t>(pick(0, 6)) - 3);
+    for (uint32_t d = 1; d < t.rank; ++d) t.start[d] = static_cast<int32_t>(pick(0, 8)) - 3;
+    t.fills_nan = t.type >= 6 && random() % 2 == 0;
+    if (t.box[0] <= 256 && t.shared_bytes() + 1024 <= kTile && t.bytes() <= 1 << 20) return t;
+  }
+}
+
+void check_load(const Tensor& t, const std::string& text, uint32_t offset) {
+  const std::vector<uint8_t> memory = random_bytes(t.bytes(), 3);
+  const Outcome o = run(text, t, memory, offset);
+  REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
+  std::vector<uint8_t> want(kTile);
+  for (uint32_t k = 0; k < kTile; ++k) want[k] = static_cast<uint8_t>(k * 11 + k / 256);
+  // `tile` is 1024-byte aligned in shared memory, so only the offset matters to the swizzle.
+  uint32_t byte = 0;
+  each_byte(t, offset, [&](int64_t from, uint32_t to) {
+    const uint8_t fill = t.fills_nan ? (byte % 2 == 0 ? 0xf7 : 0x7f) : 0;
+    want[offset + to] = from >= 0 ? memory[static_cast<size_t>(from)] : fill;
+    ++byte;
+  });
+  CHECK(o.tile == want);
+  CHECK(o.memory == memory);
+}
+
+TEST_CASE("random loads") {
+  std::mt19937 random(2026);
+  for (int k = 0; k < 300; ++k) {
+    const Tensor t = random_tensor(random);
+    CAPTURE(k);
+    CAPTURE(t.rank);
+    CAPTURE(t.swizzle);
+    check_load(t, kernel(load_text(t.rank)), random() % 4 * 128);
+  }
+}
+
+TEST_CASE("the spellings of a load") {
+  Tensor t;
+  t.type = 9;
+  t.element = 2;
+  t.dim = {64, 20, 1, 1, 1};
+  t.stride = {2, 128};
+  t.box = {64, 8, 1, 1, 1};
+  t.start = {0, 3};
+  t.swizzle = 3;
+  for (const std::string tile : {"", ".tile"}) {
+    for (const std::string space : {"shared::cta", "shared::cluster"}) {
+      check_load(t, kernel(load_text(2, space, tile)), 1024);
+      check_load(t, kernel(load_text(2, space, tile, ".L2::cache_hint", ", %rd9")), 1024);
+    }
+    check_load(t, kernel(load_text(2, "shared::cluster", tile, ".multicast::cluster", ", %rs1")), 0);
+    check_load(t, kernel(load_text(2, "shared::cluster", tile, ".multicast::cluster.L2::cache_hint", ", %rs1, %rd9")),
+               0);
+  }
+  check_load(
+      t,
+      kernel("  prefetch.tensormap [%rd5];\n  cp.async.bulk.prefetch.tensor.2d.L2.global.tile [%rd5, {%r20, %r21}];\n" +
+             load_text(2)),
+      0);
+}
+
+TEST_CASE("random stores") {
+  std::mt19937 random(77);
+  for (int k = 0; k < 200; ++k) {
+    Tensor t = random_tensor(random);
+    t.fills_nan = false;
+    CAPTURE(k);
+    CAPTURE(t.rank);
+    CAPTURE(t.swizzle);
+    const uint32_t offset = random() % 4 * 128;
+    const std::string rank = std::to_string(t.rank) + "d";
+    const std::string opcode = "cp.async.bulk.tensor." + rank + ".global.shared::cta" + (k % 2 == 0 ? ".tile" : "") +
+                               ".bulk_group" + (k % 3 == 0 ? ".L2::cache_hint" : "");
+    const std::vector<uint8_t> memory = random_bytes(t.bytes(), 4);
+    const Outcome o = run(kernel(store_text(t.rank, opcode)), t, memory, offset);
+    REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
+    std::vector<uint8_t> want = memory;
+    each_byte(t, offset, [&](int64_t to, uint32_t from) {
+      if (to >= 0) want[static_cast<size_t>(to)] = o.tile[offset + from];
+    });
+    CHECK(o.memory == want);
+  }
+}
+
+template <class T>
+void check_reduce(uint32_t type, const std::string& op, const std::function<T(T, T)>& f, bool with_floats = false) {
+  CAPTURE(op);
+  Tensor t;
+  t.type = type;
+  t.element = sizeof(T);
+  const uint32_t granule = 16 / t.element;
+  t.dim = {granule * 3 + 1, 5, 1, 1, 1};
+  t.stride = {t.element, 80};
+  t.box = {granule * 2, 4, 1, 1, 1};
+  t.start = {static_cast<int32_t>(granule * 2), 3};
+  t.swizzle = 1;
+  std::vector<uint8_t> memory = random_bytes(t.bytes(), 5);
+  std::vector<uint8_t> want = memory;
+  Outcome o = run(kernel("  bra DONE;\n"), t, memory);
+  if (with_floats)
+    for (size_t k = 0; k + sizeof(T) <= memory.size(); k += sizeof(T)) {
+      const T value = static_cast<T>(static_cast<int>(k % 97) - 48);
+      std::memcpy(memory.data() + k, &value, sizeof value);
+    }
+  o = run(kernel(store_text(2, "cp.reduce.async.bulk.tensor.2d.global.shared::cta." + op + ".tile.bulk_group")), t,
+          memory);
+  REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
+  want = memory;
+  each_byte(t, 0, [&](int64_t to, uint32_t from) {
+    if (to < 0 || to % t.element != 0) return;
+    T a, b;
+    std::memcpy(&a, want.data() + to, sizeof a);
+    std::memcpy(&b, o.tile.data() + from, sizeof b);
+    a = f(a, b);
+    std::memcpy(want.data() + to, &a, sizeof a);
+  });
+  CHECK(o.memory == want);
+}
+
+TEST_CASE("tensor reductions take their type from the map") {
+  check_reduce<uint32_t>(2, "add", [](uint32_t a, uint32_t b) { return a + b; });
+  check_reduce<uint32_t>(2, "xor", [](uint32_t a, uint32_t b) { return a ^ b; });
+  check_reduce<int32_t>(3, "min", [](int32_t a, int32_t b) { return std::min(a, b); });
+  check_reduce<uint64_t>(4, "max", [](uint64_t a, uint64_t b) { return std::max(a, b); });
+  check_reduce<float>(7, "add", [](float a, float b) { return a + b; }, true);
+}
+
+TEST_CASE("a tensor map in global memory") {
+  Tensor t;
+  t.type = 0;
+  t.dim = {64, 4, 1, 1, 1};
+  t.stride = {1, 64};
+  t.box = {64, 4, 1, 1, 1};
+  std::vector<uint8_t> memory = random_bytes(t.bytes(), 6);
+  const std::string text = kernel(R"(
+  ld.param.v2.b64 {%rd10, %rd11}, [map];
+  st.global.v2.b64 [%rd2], {%rd10, %rd11};
+)" +
+                                  [] {
+                                    std::string copies;
+                                    for (int at = 16; at < 128; at += 16)
+                                      copies += "  ld.param.v2.b64 {%rd10, %rd11}, [map+" + std::to_string(at) +
+                                                "];\n  st.global.v2.b64 [%rd2+" + std::to_string(at) +
+                                                "], {%rd10, %rd11};\n";
+                                    return copies;
+                                  }() +
+                                  "  fence.proxy.tensormap::generic.release.gpu;\n  mov.b64 %rd5, %rd2;\n"
+                                  "  fence.proxy.tensormap::generic.acquire.gpu [%rd5], 128;\n" +
+                                  load_text(2));
+  Program program(text);
+  alignas(64) static std::array<uint8_t, kTile> tile{};
+  std::vector<int32_t> at(5, 0);
+  program.add(at, "at");
+  program.add(memory, "tensor");
+  program.add_range(tile.data(), tile.size(), "tile");
+  program.run_ok("test", {.block = {128}},
+                 {encode(t, pointer(memory)), pointer(at), reinterpret_cast<uint64_t>(tile.data()), 0u, t.box_bytes()});
+  CHECK(std::equal(memory.begin(), memory.end(), tile.begin()));
+}
+
+void check_fault(const Outcome& o, Status status, const std::string& text) {
+  CHECK(o.result.status == status);
+  CAPTURE(o.result.report);
+  CHECK(contains(o.result.report, text));
+}
+
+TEST_CASE("misuse of tensor copies") {
+  Tensor t;
+  t.type = 1;
+  t.element = 2;
+  t.dim = {64, 16, 1, 1, 1};
+  t.stride = {2, 128};
+  t.box = {32, 8, 1, 1, 1};
+  const std::vector<uint8_t> memory(t.bytes());
+  const std::string load = kernel(load_text(2));
+  check_fault(run(load, t, memory, 64), Status::kMisalignedAddress, "not aligned to 128 bytes");
+  check_fault(run(load, t, memory, kTile - 128), Status::kIllegalAddress, "past shared memory");
+  check_fault(run(kernel(load_text(3)), t, memory), Status::kIllegalInstruction,
+              "has 3 coordinates, the tensor map has rank 2");
+  check_fault(run(load, t, std::vector<uint8_t>(t.bytes() / 4)), Status::kIllegalAddress, "past tensor");
+  check_fault(run(load, t, memory, 0, t.box_bytes() + 16), Status::kDeadlock, "awaits 0 of 1 arrivals and 16 bytes");
+  Tensor odd = t;
+  odd.start[0] = 3;
+  check_fault(run(load, odd, memory), Status::kIllegalInstruction, "multiple of 16 bytes");
+  MapBytes ones;
+  std::memset(ones.bytes, 0xff, sizeof ones.bytes);
+  check_fault(run(load, t, memory, 0, ~0u, &ones), Status::kIllegalInstruction, "not a valid tensor map");
+  check_fault(run(kernel(store_text(2, "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.bulk_group")), t, memory),
+              Status::kIllegalInstruction, "does not exist");
+  check_fault(run(kernel("  add.u64 %rd5, %rd5, 16;\n" + load_text(2)), t, memory), Status::kMisalignedAddress,
+              "not aligned to 64");
+}
+
+}  // namespace
