@@ -18,7 +18,6 @@ SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
 B12X_JOBS ?= $(shell nproc)
 B12X_NVCC ?= $(CURDIR)/.cuda/nvidia/cu13/bin/nvcc
-B12X_PROMPT ?= In the beginning
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
@@ -38,7 +37,7 @@ build: setup
 # Only what running needs: the tests would take as long again to compile.
 run: setup
 	@tools/setup/build.sh "$(B12X_NVCC)" "$(B12X_JOBS)" b12x_python_libs
-	@$(BIN)/b12x generate --prompt "$(B12X_PROMPT)"
+	@$(BIN)/b12x generate $(if $(B12X_PROMPT),--prompt "$(B12X_PROMPT)")
 
 test: build
 	@tools/setup/test.sh "$(B12X_JOBS)"
@@ -49,7 +48,8 @@ test-long: build
 lint: build
 	@$(BIN)/python tools/lint/run.py
 
-bench: build
+bench: setup
+	@tools/setup/build.sh "$(B12X_NVCC)" "$(B12X_JOBS)" sim_bench
 	@build/simulator/bench/sim_bench
 
 format: setup
