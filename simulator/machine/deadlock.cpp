@@ -53,17 +53,17 @@ std::string missing(const Block& block, uint32_t id) {
   return gone.empty() ? text : text + ", " + warps_text(gone) + " exited";
 }
 
-std::string place(const Kernel& kernel, uint32_t pc) {
-  const std::string text = pc < kernel.text.size() ? kernel.text[pc] : "";
-  return source_line(kernel, pc) + " (" + text.substr(0, text.find_first_of(";[{")) + ")";
+// "gemm.cuh:40 (bar.sync 0)"; of other instructions the opcode alone.
+std::string place(const Kernel& kernel, const Split& s) {
+  const std::string text = s.at < kernel.text.size() ? kernel.text[s.at] : "";
+  const bool is_barrier = s.wait == Split::Wait::kBarrier;
+  return source_line(kernel, s.at) + " (" + text.substr(0, text.find_first_of(is_barrier ? ";" : " ;")) + ")";
 }
 
 std::string split_text(const Block& block, const Warp& w, const Split& s) {
   const Kernel& kernel = *w.kernel;
   std::string text = lanes_text(s.mask) + (s.wait == Split::Wait::kNone ? " poll at " : " wait at ");
-  std::string where = place(kernel, s.at);
-  while (where.size() > 2 && where[where.size() - 2] == ' ') where.erase(where.size() - 2, 1);
-  text += where;
+  text += place(kernel, s);
   if (s.wait == Split::Wait::kBarrier) {
     const BarrierState& b = block.barriers[s.barrier];
     uint32_t all = 0;

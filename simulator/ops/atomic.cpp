@@ -2,6 +2,7 @@
 // Lanes act one after the other, lowest first. Global memory is shared with other host threads, so each lane's update is
 // a host atomic; memory of the own block belongs to one host thread.
 #include <atomic>
+#include <mutex>
 
 #include "machine/access.hpp"
 #include "ops/float_views.hpp"
@@ -86,6 +87,29 @@ void atomic(Warp& w, const Instr& i) {
   else note_poll(w, i);
 }
 
+// 128-bit updates are atomic with respect to each other.
+template <bool kCompare>
+void atomic128(Warp& w, const Instr& i) {
+  using u128 = unsigned __int128;
+  static std::mutex turn;
+  Pointers at;
+  gather(w, i, i.ops[1], static_cast<Space>(i.imm), 16, 16, Access::kAtomic, at);
+  u128 *d = lanes<u128>(w, i.ops[0]), *b = lanes<u128>(w, i.ops[2]), *c = kCompare ? lanes<u128>(w, i.ops[3]) : nullptr;
+  bool is_changed = false;
+  const std::lock_guard lock(turn);
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int l = std::countr_zero(m);
+    u128 old;
+    std::memcpy(&old, at.of(l, 16), 16);
+    const u128 next = !kCompare ? b[l] : old == b[l] ? c[l] : old;
+    std::memcpy(at.of(l, 16), &next, 16);
+    is_changed |= next != old;
+    d[l] = old;
+  }
+  if (is_changed) note_progress(w);
+  else note_poll(w, i);
+}
+
 // atom.add.f32 on global memory flushes subnormals, on shared memory it keeps them.
 template <int N, bool kReturns>
 Handler add_f32(Space space) {
@@ -122,6 +146,7 @@ Handler scalar(std::string_view op, std::string_view type, Space space) {
   }
   if (op == "inc") return type == "u32" ? atomic<u32, kInc, 1, kReturns> : nullptr;
   if (op == "dec") return type == "u32" ? atomic<u32, kDec, 1, kReturns> : nullptr;
+  if (type == "b128") return op == "cas" ? atomic128<true> : atomic128<false>;
   const bool is_wide = type.ends_with("64");
   if (op == "and" && type[0] == 'b') return is_wide ? atomic<u64, kAnd, 1, kReturns> : atomic<u32, kAnd, 1, kReturns>;
   if (op == "or" && type[0] == 'b') return is_wide ? atomic<u64, kOr, 1, kReturns> : atomic<u32, kOr, 1, kReturns>;
@@ -181,32 +206,42 @@ const FormList& atomic_list() {
     const std::string ops64 = "[[add|min|max].[u64|s64]|[and|or|xor].b64|add.f64";
     for (const bool has_policy : {false, true}) {
       const std::string hint = has_policy ? ".L2::cache_hint" : "", policy = has_policy ? " r64" : "";
-      // The hint stands between the operation and its type.
-      const auto hinted = [&](std::string ops) {
-        if (!has_policy) return ops;
+      // Puts `text` between each operation and its type.
+      const auto insert = [](const std::string& ops, const std::string& text) {
         std::string out;
         for (size_t n = 0; n < ops.size(); ++n) {
-          if (ops[n] == '.' && ops.compare(n, 6, ".noftz") != 0) out += hint;
+          if (ops[n] == '.' && ops.compare(n, 6, ".noftz") != 0) out += text;
           out += ops[n];
         }
         return out;
       };
-      const std::string atom = "atom[|.relaxed|.acquire|.release|.acq_rel]" + scope + space + ".";
-      l.add(atom + hinted(ops32 + "|exch.b32]"), "r32 [a] r32" + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
-      l.add(atom + hinted(ops64 + "|exch.b64]"), "r64 [a] r64" + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
-      l.add(atom + hinted("add.noftz.[f16|bf16]"), "r16 [a] r16" + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
-      l.add(atom + hinted("cas.b16"), "r16 [a] r16 r16" + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
-      l.add(atom + hinted("cas.b32"), "r32 [a] r32 r32" + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
-      l.add(atom + hinted("cas.b64"), "r64 [a] r64 r64" + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
-      const std::string red = "red[|.relaxed|.release]" + scope + space + ".";
-      l.add(red + hinted(ops32 + "]"), "[a] r32" + policy, bind_scalar<false>, Unit::kLsu, "9.7.13.7");
-      l.add(red + hinted(ops64 + "]"), "[a] r64" + policy, bind_scalar<false>, Unit::kLsu, "9.7.13.7");
-      l.add(red + hinted("add.noftz.[f16|bf16]"), "[a] r16" + policy, bind_scalar<false>, Unit::kLsu, "9.7.13.7");
+      // NVIDIA's C++ library writes order and scope behind the operation, on generic addresses.
+      const auto both = [&](const std::string& name, const std::string& orders, const std::string& ops) {
+        return name + "[" + orders + scope + space + "." + insert(ops, hint) + "|." + insert(ops, orders + scope) + "]";
+      };
+      const std::string orders = "[|.relaxed|.acquire|.release|.acq_rel]";
+      const auto atom = [&](const std::string& ops, const std::string& operands) {
+        l.add(both("atom", orders, ops), operands + policy, bind_scalar<true>, Unit::kLsu, "9.7.13.6");
+      };
+      atom(ops32 + "|exch.b32]", "r32 [a] r32");
+      atom(ops64 + "|exch.b64]", "r64 [a] r64");
+      atom("add.noftz.[f16|bf16]", "r16 [a] r16");
+      atom("cas.b16", "r16 [a] r16 r16");
+      atom("cas.b32", "r32 [a] r32 r32");
+      atom("cas.b64", "r64 [a] r64 r64");
+      atom("exch.b128", "r128 [a] r128");
+      atom("cas.b128", "r128 [a] r128 r128");
+      const auto red = [&](const std::string& ops, const std::string& operands) {
+        l.add(both("red", "[|.relaxed|.release]", ops), operands + policy, bind_scalar<false>, Unit::kLsu, "9.7.13.7");
+      };
+      red(ops32 + "]", "[a] r32");
+      red(ops64 + "]", "[a] r64");
+      red("add.noftz.[f16|bf16]", "[a] r16");
 
       const auto vector = [&](int n, const std::string& types, const std::string& slot, Bind atom_bind, Bind red_bind) {
         const std::string name = n == 2 ? "v2" : n == 4 ? "v4" : "v8", values = name + slot;
         const std::string tail = scope + "[|.global].[add|min|max][|.noftz]" + hint + "." + name + "." + types;
-        l.add("atom[|.relaxed|.acquire|.release|.acq_rel]" + tail, values + " [a] " + values + policy, atom_bind, Unit::kLsu,
+        l.add("atom" + orders + tail, values + " [a] " + values + policy, atom_bind, Unit::kLsu,
               "9.7.13.6");
         l.add("red[|.relaxed|.release]" + tail, "[a] " + values + policy, red_bind, Unit::kLsu, "9.7.13.7");
       };
