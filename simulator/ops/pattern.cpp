@@ -1,4 +1,4 @@
-// Patterns of the instruction table: matching, expansion, and the index by first token.
+// Patterns of the instruction table: matching, and the index by first token.
 #include "ops/table.hpp"
 
 #include <set>
@@ -50,44 +50,24 @@ bool match(std::string_view pattern, const Rest* rest, std::string_view text) {
   return false;
 }
 
-void expand(std::string_view pattern, const Rest* rest, std::string& text,
-            const std::function<bool(const std::string&)>& is_prefix_wanted,
-            const std::function<void(const std::string&)>& f) {
+// Adds what may stand before the first dot to `tokens`.
+void first_tokens(std::string_view pattern, const Rest* rest, std::string token, std::set<std::string>& tokens) {
   const size_t open = pattern.find('[');
-  const size_t length = text.size();
-  text += pattern.substr(0, open);
-  if (is_prefix_wanted(text)) {
-    if (open != std::string_view::npos) {
-      const size_t close = group_end(pattern, open);
-      const Rest after{pattern.substr(close + 1), rest};
-      for (size_t begin = open + 1; begin <= close;) {
-        const size_t end = alternative_end(pattern, begin, close);
-        expand(pattern.substr(begin, end - begin), &after, text, is_prefix_wanted, f);
-        begin = end + 1;
-      }
-    } else if (rest != nullptr) {
-      expand(rest->pattern, rest->next, text, is_prefix_wanted, f);
-    } else {
-      f(text);
+  const std::string_view literal = pattern.substr(0, open);
+  token += literal.substr(0, literal.find('.'));
+  if (literal.find('.') != std::string_view::npos || (open == std::string_view::npos && rest == nullptr)) {
+    tokens.insert(token);
+  } else if (open == std::string_view::npos) {
+    first_tokens(rest->pattern, rest->next, token, tokens);
+  } else {
+    const size_t close = group_end(pattern, open);
+    const Rest after{pattern.substr(close + 1), rest};
+    for (size_t begin = open + 1; begin <= close;) {
+      const size_t end = alternative_end(pattern, begin, close);
+      first_tokens(pattern.substr(begin, end - begin), &after, token, tokens);
+      begin = end + 1;
     }
   }
-  text.resize(length);
-}
-
-std::set<std::string> first_tokens(std::string_view pattern) {
-  std::set<std::string> tokens;
-  const auto add = [&](const std::string& text) { tokens.insert(text.substr(0, text.find('.'))); };
-  std::string text;
-  // Once a dot is reached the first token is complete: note it and do not expand further.
-  expand(
-      pattern, nullptr, text,
-      [&](const std::string& prefix) {
-        if (prefix.find('.') == std::string::npos) return true;
-        add(prefix);
-        return false;
-      },
-      add);
-  return tokens;
 }
 
 }  // namespace
@@ -96,7 +76,9 @@ FormTable::FormTable(std::span<const std::span<const Form>> groups) {
   for (const auto& group : groups)
     for (const Form& form : group) {
       rows_.push_back(&form);
-      for (const std::string& token : first_tokens(form.pattern)) by_first_token_[token].push_back(&form);
+      std::set<std::string> tokens;
+      first_tokens(form.pattern, nullptr, {}, tokens);
+      for (const std::string& token : tokens) by_first_token_[token].push_back(&form);
     }
 }
 
@@ -110,10 +92,5 @@ std::vector<const Form*> FormTable::find(std::string_view dotted_opcode) const {
 }
 
 bool pattern_matches(std::string_view pattern, std::string_view opcode) { return match(pattern, nullptr, opcode); }
-
-void expand_pattern(std::string_view pattern, const std::function<void(const std::string&)>& f) {
-  std::string text;
-  expand(pattern, nullptr, text, [](const std::string&) { return true; }, f);
-}
 
 }  // namespace sim

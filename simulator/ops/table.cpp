@@ -11,8 +11,8 @@ const FormTable& form_table() {
         !__builtin_cpu_supports("f16c"))
       throw std::runtime_error("the simulator needs a processor with AVX2, FMA, BMI2 and F16C (x86-64-v3)");
     const std::span<const Form> groups[] = {
-        alu_forms(),     float_forms(), compare_forms(), convert_forms(), memory_forms(),         control_forms(),
-        warp_forms(),    matrix_forms(), mma_forms(),    convert_narrow_forms(), async_forms(),
+        alu_forms(),  float_forms(),  compare_forms(), convert_forms(),        memory_forms(), control_forms(),
+        warp_forms(), matrix_forms(), mma_forms(),     convert_narrow_forms(), async_forms(),
     };
     return FormTable(groups);
   }();

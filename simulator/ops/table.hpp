@@ -1,8 +1,7 @@
 // The joined instruction table. Rows are patterns ("ld.[global|shared][.nc|].u32"); a dotted opcode is matched against
-// the rows that share its first token, so nothing is expanded at load. Tests expand all rows to prove them disjoint.
+// the rows that share its first token. Nothing is expanded: the rows stand for millions of opcodes.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,7 +29,5 @@ class FormTable {
 const FormTable& form_table();
 
 bool pattern_matches(std::string_view pattern, std::string_view opcode);
-// Calls `f` with every string that the pattern stands for.
-void expand_pattern(std::string_view pattern, const std::function<void(const std::string&)>& f);
 
 }  // namespace sim

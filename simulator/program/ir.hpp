@@ -1,5 +1,5 @@
-// One entry between the statement tree and the executable form: operands are resolved to virtual registers, constants and
-// special registers, but nothing has a slot yet. Liveness and slot assignment work on this.
+// One entry between the statement tree and the executable form: operands are resolved to virtual registers, constants
+// and special registers, but nothing has a slot yet. Liveness and slot assignment work on this.
 #pragma once
 
 #include <cstdint>
@@ -33,11 +33,11 @@ inline constexpr uint32_t kNoLabel = 0xffffffffu;
 
 struct Operation {
   const ptx::Statement* statement = nullptr;
-  const Form* form = nullptr;     // nullptr: `adapter` executes, or the form is unknown
+  const Form* form = nullptr;  // nullptr: `adapter` executes, or the form is unknown
   Handler adapter = nullptr;
-  int64_t imm = 0;                // of the adapter
+  int64_t imm = 0;  // of the adapter
   uint32_t first_ref = 0, ref_count = 0;
-  uint32_t label = kNoLabel;      // branch target
+  uint32_t label = kNoLabel;  // branch target
   Ref guard{Ref::Kind::kTruePredicate};
   bool is_guarded() const { return guard.kind == Ref::Kind::kPredicate; }
   uint8_t wide_base = 0;
@@ -54,8 +54,8 @@ struct Operation {
 
 struct Constant {
   uint8_t bytes = 4;
-  uint64_t value = 0;                      // with a symbol: the addend
-  const ptx::Variable* symbol = nullptr;   // its address is known when all variables of the entry are placed
+  uint64_t value = 0;                     // with a symbol: the addend
+  const ptx::Variable* symbol = nullptr;  // its address is known when all variables of the entry are placed
 };
 
 struct SpecialUse {
@@ -83,7 +83,7 @@ std::vector<Interval> live_intervals(const Entry& entry);
 struct SlotPlan {
   std::vector<uint32_t> location;  // per virtual register: byte offset of its slot; of a predicate: index into preds
   uint32_t bytes = 0;
-  uint32_t pred_count = 1;         // preds[0] is constant true
+  uint32_t pred_count = 1;  // preds[0] is constant true
 };
 SlotPlan assign_slots(const Entry& entry, const std::vector<Interval>& intervals);
 

@@ -1,9 +1,9 @@
-// Live intervals of virtual registers: per-thread control flow graph, backward dataflow over blocks, then one interval per
-// register in code order. A guarded definition does not end liveness, since the lanes it skips keep the old value.
+// Live intervals of virtual registers: per-thread control flow graph, backward dataflow over blocks, then one interval
+// per register in code order. A guarded definition does not end liveness, since the lanes it skips keep the old value.
 //
-// Why intervals are safe when lanes of a warp diverge: a slot is 32 lane parts, handlers write executing lanes only, and
-// each lane follows one path of the graph. Two registers that share a slot are never both live on any path, so no lane
-// can lose a value to another lane that is elsewhere in the program.
+// Why intervals are safe when lanes of a warp diverge: a slot is 32 lane parts, handlers write executing lanes only,
+// and each lane follows one path of the graph. Two registers that share a slot are never both live on any path, so no
+// lane can lose a value to another lane that is elsewhere in the program.
 #include <algorithm>
 #include <vector>
 

@@ -63,23 +63,37 @@ class EntryBuilder {
  public:
   EntryBuilder(const ptx::Source& source, const ptx::Tree& tree, const ptx::Function& function, ShapeCache& shapes,
                LoadErrors& errors)
-      : body_(function.body), shapes_(shapes), errors_(errors), scopes_(source, tree, function, entry_),
+      : body_(function.body),
+        shapes_(shapes),
+        errors_(errors),
+        scopes_(source, tree, function, entry_),
         resolver_(source, scopes_, entry_) {}
 
   Entry run() {
     entry_.operations.reserve(body_.statements.size() + 1);
     for (const ptx::Item& item : body_.items) {
       switch (item.kind) {
-        case ptx::Item::Kind::kOpen: scopes_.open(); break;
-        case ptx::Item::Kind::kClose: scopes_.close(); break;
-        case ptx::Item::Kind::kLabel: scopes_.place_label(); break;
-        case ptx::Item::Kind::kBranchTable: break;
-        case ptx::Item::Kind::kRegisters: scopes_.declare(body_.registers[item.index]); break;
+        case ptx::Item::Kind::kOpen:
+          scopes_.open();
+          break;
+        case ptx::Item::Kind::kClose:
+          scopes_.close();
+          break;
+        case ptx::Item::Kind::kLabel:
+          scopes_.place_label();
+          break;
+        case ptx::Item::Kind::kBranchTable:
+          break;
+        case ptx::Item::Kind::kRegisters:
+          scopes_.declare(body_.registers[item.index]);
+          break;
         case ptx::Item::Kind::kVariable:
           scopes_.declare(body_.variables[item.index]);
           has_call_params_ |= body_.variables[item.index].space == ptx::VariableSpace::kParam;
           break;
-        case ptx::Item::Kind::kStatement: add(body_.statements[item.index], body_.locations[item.index]); break;
+        case ptx::Item::Kind::kStatement:
+          add(body_.statements[item.index], body_.locations[item.index]);
+          break;
       }
     }
     end_with_exit();
@@ -132,9 +146,9 @@ class EntryBuilder {
       return statement;
     }();
     const uint32_t end = static_cast<uint32_t>(entry_.operations.size());
-    const bool is_reached = end == 0 || !entry_.operations.back().ends_flow() ||
-                            std::find(entry_.label_positions.begin(), entry_.label_positions.end(), end) !=
-                                entry_.label_positions.end();
+    const bool is_reached =
+        end == 0 || !entry_.operations.back().ends_flow() ||
+        std::find(entry_.label_positions.begin(), entry_.label_positions.end(), end) != entry_.label_positions.end();
     if (is_reached) add(exit, end == 0 ? SourceLocation{} : entry_.operations.back().location);
   }
 
@@ -181,15 +195,24 @@ void assemble(const Entry& entry, Kernel& kernel, LoadErrors& errors) {
 
   const auto encode = [&](const Ref& ref) -> uint32_t {
     switch (ref.kind) {
-      case Ref::Kind::kRegister: return plan.location[ref.id];
-      case Ref::Kind::kPredicate: return 2 * plan.location[ref.id] + ref.is_negated;
-      case Ref::Kind::kConstant: return kernel.constants[ref.id].slot;
-      case Ref::Kind::kSpecial: return kernel.specials[ref.id].slot;
-      case Ref::Kind::kSink: return kernel.sink_slot;
-      case Ref::Kind::kNoPredicate: return kNoPred;
-      case Ref::Kind::kTruePredicate: return ref.is_negated;
-      case Ref::Kind::kLabel: return entry.label_positions[ref.id];
-      case Ref::Kind::kNumber: return ref.id;
+      case Ref::Kind::kRegister:
+        return plan.location[ref.id];
+      case Ref::Kind::kPredicate:
+        return 2 * plan.location[ref.id] + ref.is_negated;
+      case Ref::Kind::kConstant:
+        return kernel.constants[ref.id].slot;
+      case Ref::Kind::kSpecial:
+        return kernel.specials[ref.id].slot;
+      case Ref::Kind::kSink:
+        return kernel.sink_slot;
+      case Ref::Kind::kNoPredicate:
+        return kNoPred;
+      case Ref::Kind::kTruePredicate:
+        return ref.is_negated;
+      case Ref::Kind::kLabel:
+        return entry.label_positions[ref.id];
+      case Ref::Kind::kNumber:
+        return ref.id;
     }
     return 0;
   };
@@ -202,7 +225,8 @@ void assemble(const Entry& entry, Kernel& kernel, LoadErrors& errors) {
   for (const Operation& operation : entry.operations) {
     Instr instr{};
     instr.ops = kernel.operand_pool.data() + kernel.operand_pool.size();
-    for (uint32_t k = 0; k < operation.ref_count; ++k) kernel.operand_pool.push_back(encode(entry.refs_of(operation)[k]));
+    for (uint32_t k = 0; k < operation.ref_count; ++k)
+      kernel.operand_pool.push_back(encode(entry.refs_of(operation)[k]));
     uint32_t* const first[] = {&instr.d, &instr.a, &instr.b, &instr.c};
     for (uint32_t k = 0; k < std::min(operation.ref_count, 4u); ++k) *first[k] = instr.ops[k];
     instr.guard = static_cast<uint16_t>(encode(operation.guard));
@@ -217,7 +241,8 @@ void assemble(const Entry& entry, Kernel& kernel, LoadErrors& errors) {
       instr.execute =
           operation.form->bind != nullptr ? operation.form->bind(*operation.statement, instr) : operation.form->execute;
       if (instr.execute == nullptr)
-        errors.add(operation.location, "this combination of modifiers is no form: `" + operation.statement->opcode + '`');
+        errors.add(operation.location,
+                   "this combination of modifiers is no form: `" + operation.statement->opcode + '`');
     }
     kernel.code.push_back(instr);
     kernel.locations.push_back(operation.location);
@@ -266,7 +291,8 @@ std::unique_ptr<Module> load_ptx(std::string_view text, std::string name, const 
 }
 
 const Kernel* Module::find(std::string_view kernel_name) const {
-  const auto found = std::find_if(kernels.begin(), kernels.end(), [&](auto& kernel) { return kernel->name == kernel_name; });
+  const auto found =
+      std::find_if(kernels.begin(), kernels.end(), [&](auto& kernel) { return kernel->name == kernel_name; });
   return found == kernels.end() ? nullptr : found->get();
 }
 

@@ -1,5 +1,5 @@
-// Operand resolution. Two passes per statement: match() compares with a row's shape and creates nothing, then add_*() make
-// the Refs for the row that fits.
+// Operand resolution. Two passes per statement: match() compares with a row's shape and creates nothing, then add_*()
+// make the Refs for the row that fits.
 #include "program/operands.hpp"
 
 #include <bit>
@@ -17,21 +17,32 @@ bool takes_wider_registers(const ptx::Statement& statement) {
   return opcode == "ld" || opcode == "st" || opcode == "cvt" || opcode == "ldu";
 }
 
-bool is_signed_type(std::string_view token) { return token.size() > 1 && token[0] == 's' && token[1] >= '0' && token[1] <= '9'; }
+bool is_signed_type(std::string_view token) {
+  return token.size() > 1 && token[0] == 's' && token[1] >= '0' && token[1] <= '9';
+}
 
 std::string quoted(std::string_view text) { return '`' + std::string(text) + '`'; }
 
 std::string describe(const ptx::Operand& operand) {
   switch (operand.kind) {
-    case Kind::kName: return quoted(operand.name);
-    case Kind::kInteger: return "an integer constant";
-    case Kind::kFloat32: return "a 32-bit float constant";
-    case Kind::kFloat64: return "a 64-bit float constant";
-    case Kind::kAddress: return "an address";
-    case Kind::kTensor: return "a tensor address";
-    case Kind::kVector: return "a list of " + std::to_string(operand.parts.size());
-    case Kind::kPair: return "a pair";
-    case Kind::kSink: return "`_`";
+    case Kind::kName:
+      return quoted(operand.name);
+    case Kind::kInteger:
+      return "an integer constant";
+    case Kind::kFloat32:
+      return "a 32-bit float constant";
+    case Kind::kFloat64:
+      return "a 64-bit float constant";
+    case Kind::kAddress:
+      return "an address";
+    case Kind::kTensor:
+      return "a tensor address";
+    case Kind::kVector:
+      return "a list of " + std::to_string(operand.parts.size());
+    case Kind::kPair:
+      return "a pair";
+    case Kind::kSink:
+      return "`_`";
   }
   return {};
 }
@@ -39,7 +50,8 @@ std::string describe(const ptx::Operand& operand) {
 uint64_t low_bits(uint64_t value, uint16_t bits) { return bits >= 64 ? value : value & ((uint64_t{1} << bits) - 1); }
 
 bool is_address_space_32(ptx::VariableSpace space) {
-  return space == ptx::VariableSpace::kShared || space == ptx::VariableSpace::kLocal || space == ptx::VariableSpace::kParam;
+  return space == ptx::VariableSpace::kShared || space == ptx::VariableSpace::kLocal ||
+         space == ptx::VariableSpace::kParam;
 }
 
 }  // namespace
@@ -128,14 +140,17 @@ std::string OperandResolver::mismatch(const OperandShape& shape, const ptx::Oper
                                                   : register_mismatch(bits, part, is_destination);
   };
   switch (shape.kind) {
-    case OperandShape::Kind::kAddress: return operand.kind == Kind::kAddress ? "" : "is " + describe(operand);
-    case OperandShape::Kind::kTensor: return operand.kind == Kind::kTensor ? "" : "is " + describe(operand);
+    case OperandShape::Kind::kAddress:
+      return operand.kind == Kind::kAddress ? "" : "is " + describe(operand);
+    case OperandShape::Kind::kTensor:
+      return operand.kind == Kind::kTensor ? "" : "is " + describe(operand);
     case OperandShape::Kind::kLabel:
       if (operand.kind != Kind::kName) return "is " + describe(operand);
       if (scopes_.find_label(operand.name) == kNoLabel && scopes_.find_table(operand.name) == nullptr)
         source_.fail(operand.position, "there is no label " + quoted(operand.name));
       return "";
-    default: break;
+    default:
+      break;
   }
   if (shape.has_second && operand.kind == Kind::kPair) {
     const std::string first = element(shape.kind, shape.bits, operand.parts[0]);
@@ -153,12 +168,18 @@ std::string OperandResolver::mismatch(const OperandShape& shape, const ptx::Oper
 
 std::string OperandResolver::register_mismatch(uint16_t bits, const ptx::Operand& operand, bool is_destination) {
   switch (operand.kind) {
-    case Kind::kSink: return is_destination ? "" : "is `_`, which has no value";
-    case Kind::kInteger: return !is_destination && bits <= 64 ? "" : "is " + describe(operand);
-    case Kind::kFloat32: return !is_destination && bits == 32 ? "" : "is " + describe(operand);
-    case Kind::kFloat64: return !is_destination && (bits == 64 || bits == 32) ? "" : "is " + describe(operand);
-    case Kind::kName: break;
-    default: return "is " + describe(operand);
+    case Kind::kSink:
+      return is_destination ? "" : "is `_`, which has no value";
+    case Kind::kInteger:
+      return !is_destination && bits <= 64 ? "" : "is " + describe(operand);
+    case Kind::kFloat32:
+      return !is_destination && bits == 32 ? "" : "is " + describe(operand);
+    case Kind::kFloat64:
+      return !is_destination && (bits == 64 || bits == 32) ? "" : "is " + describe(operand);
+    case Kind::kName:
+      break;
+    default:
+      return "is " + describe(operand);
   }
   if (operand.is_negated || operand.is_minus) return "is a negated register";
   const Symbol symbol = find(operand);
@@ -167,7 +188,8 @@ std::string OperandResolver::register_mismatch(uint16_t bits, const ptx::Operand
       if (symbol.type.kind == 'p') return "is the predicate " + quoted(operand.name);
       if (symbol.type.bits == bits) return "";
       const bool both_in_four_bytes = symbol.type.bits <= 32 && bits <= 32;
-      if (takes_wider_registers(*statement_) && (symbol.type.bits > bits || both_in_four_bytes) && symbol.type.bits <= 64)
+      if (takes_wider_registers(*statement_) && (symbol.type.bits > bits || both_in_four_bytes) &&
+          symbol.type.bits <= 64)
         return "";
       return "is the " + std::to_string(symbol.type.bits) + "-bit register " + quoted(operand.name);
     }
@@ -177,7 +199,8 @@ std::string OperandResolver::register_mismatch(uint16_t bits, const ptx::Operand
       return "is the " + std::to_string(symbol.special->bytes * 8) + "-bit register " + quoted(operand.name);
     case Symbol::Kind::kVariable:
       return !is_destination && (bits == 32 || bits == 64) ? "" : "is the address of " + quoted(operand.name);
-    default: return "is " + quoted(operand.name) + ", which is no register";
+    default:
+      return "is " + quoted(operand.name) + ", which is no register";
   }
 }
 
@@ -217,7 +240,8 @@ void OperandResolver::add_operand(Operation& operation, const OperandShape& shap
     case OperandShape::Kind::kLabel:
       if (operand != nullptr) add_labels(operation, *operand);
       return;
-    default: break;
+    default:
+      break;
   }
   const ptx::Operand* second = nullptr;
   if (operand != nullptr && operand->kind == Kind::kPair) {
@@ -367,7 +391,8 @@ Ref OperandResolver::predicate(const ptx::Operand& operand, DestinationUse use) 
 Ref OperandResolver::constant(uint16_t bits, uint64_t value, const ptx::Variable* symbol) {
   const uint16_t bytes = bits == 64 ? 8 : 4;
   value = low_bits(value, bits);
-  const auto [found, is_new] = constants_.try_emplace({symbol, value, bytes}, static_cast<uint32_t>(entry_.constants.size()));
+  const auto [found, is_new] =
+      constants_.try_emplace({symbol, value, bytes}, static_cast<uint32_t>(entry_.constants.size()));
   if (is_new) entry_.constants.push_back({static_cast<uint8_t>(bytes), value, symbol});
   return {Ref::Kind::kConstant, false, false, false, found->second};
 }

@@ -18,9 +18,9 @@ class OperandResolver {
   OperandResolver(const ptx::Source& source, const Scopes& scopes, Entry& entry)
       : source_(source), scopes_(scopes), entry_(entry) {}
 
-  // Appends to entry.operations the statement's operation with its adapters. `shapes`: the rows of this opcode, the first
-  // that fits is taken. `operands` may leave out what the form's name already says. Throws ptx::Error with a caret when
-  // none fits or a name is not declared.
+  // Appends to entry.operations the statement's operation with its adapters. `shapes`: the rows of this opcode, the
+  // first that fits is taken. `operands` may leave out what the form's name already says. Throws ptx::Error with a
+  // caret when none fits or a name is not declared.
   void emit(const ptx::Statement& statement, const SourceLocation& location, std::span<const FormShape> shapes,
             std::span<const ptx::Operand> operands);
 

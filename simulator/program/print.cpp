@@ -11,7 +11,8 @@ namespace {
 
 std::string place(const Module& module, const SourceLocation& location) {
   if (location.line == 0) return module.name + ':' + std::to_string(location.ptx_line);
-  std::string file = location.file < module.files.size() ? module.files[location.file] : "";
+  const std::string written = location.file < module.files.size() ? module.files[location.file] : "";
+  std::string file = std::filesystem::path(written).lexically_normal().string();
   std::error_code error;
   const std::string here = std::filesystem::current_path(error).string() + '/';
   if (!error && file.starts_with(here)) file.erase(0, here.size());
@@ -30,9 +31,7 @@ std::string operands(const Kernel& kernel, const Instr& instr) {
   return text;
 }
 
-void pad_to(std::string& line, size_t column) {
-  line.resize(std::max(line.size() + 2, column), ' ');
-}
+void pad_to(std::string& line, size_t column) { line.resize(std::max(line.size() + 2, column), ' '); }
 
 }  // namespace
 

@@ -7,8 +7,8 @@
 
 namespace sim {
 
-// "kernels/gemm/x.cuh:212 (inlined at y.cuh:40, inlined at z.cu:9)"; without line information "demo.ptx:17". Paths below
-// the current directory are shortened to it.
+// "kernels/gemm/x.cuh:212 (inlined at y.cuh:40, inlined at z.cu:9)"; without line information "demo.ptx:17". Paths
+// below the current directory are shortened to it.
 std::string describe_location(const Module& module, const SourceLocation& location);
 
 // One line per instruction: index, PTX text, form, operand slots, source location; before them the kernel's sizes.

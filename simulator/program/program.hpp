@@ -27,21 +27,21 @@ enum class Unit : uint8_t { kAlu, kFma, kHalf, kFp64, kMufu, kConvert, kLsu, kTe
 //   register operand   byte offset of its slot: 32 lanes x 4 bytes (8-, 16-, 32-bit types: zero-extended in 4 bytes),
 //                      32 x 8 bytes for 64-bit types, 32 x 16 bytes for .b128
 //   predicate operand  2 * index + negated, index into Warp::preds (index 0 is constant true)
-//   address operand    slot of the base (register, symbol address or immediate) with offset[k], k = how many-th address;
-//                      bit k of wide_base tells a 64-bit base slot from a 32-bit one
+//   address operand    slot of the base (register, symbol address or immediate) with offset[k], k = how many-th
+//                      address; bit k of wide_base tells a 64-bit base slot from a 32-bit one
 //   label              instruction index in `target`
 //   `_` or an omitted optional operand: Kernel::sink_slot for registers, kNoPred for predicates
 struct Instr {
   Handler execute;
-  uint32_t d, a, b, c;               // = ops[0..3]; 0 where there are fewer
-  const uint32_t* ops;               // all operands, flattened
-  uint16_t guard;                    // predicate operand of `@p` / `@!p`; 0 = none
-  uint8_t wide_base;                 // bit k: address operand k has a 64-bit base
+  uint32_t d, a, b, c;  // = ops[0..3]; 0 where there are fewer
+  const uint32_t* ops;  // all operands, flattened
+  uint16_t guard;       // predicate operand of `@p` / `@!p`; 0 = none
+  uint8_t wide_base;    // bit k: address operand k has a 64-bit base
   Unit unit;
-  uint32_t target;                   // branch target: index into Kernel::code
-  int32_t offset[kMaxAddresses];     // byte offsets of the address operands
-  uint32_t pc;                       // own index in Kernel::code
-  int64_t imm;                       // whatever the form's bind function stores (size, count, rounding, selector)
+  uint32_t target;                // branch target: index into Kernel::code
+  int32_t offset[kMaxAddresses];  // byte offsets of the address operands
+  uint32_t pc;                    // own index in Kernel::code
+  int64_t imm;                    // whatever the form's bind function stores (size, count, rounding, selector)
 };
 
 inline constexpr uint32_t kNoPred = 0xffffffffu;  // predicate operand that was not written in the PTX
@@ -70,11 +70,46 @@ struct ConstSlot {
   uint64_t value = 0, value_high = 0;
 };
 enum class Special : uint8_t {
-  kTidX, kTidY, kTidZ, kNtidX, kNtidY, kNtidZ, kCtaidX, kCtaidY, kCtaidZ, kNctaidX, kNctaidY, kNctaidZ,
-  kLaneId, kWarpId, kNwarpId, kSmId, kNsmId, kGridId, kLanemaskEq, kLanemaskLe, kLanemaskLt, kLanemaskGe, kLanemaskGt,
-  kDynamicSmemSize, kTotalSmemSize, kClusterCtaid, kClusterNctaid, kClusterCtarank, kClusterNctarank, kClusterid, kNclusterid,
-  kIsExplicitCluster, kCurrentGraphExec, kEnvReg,
-  kClock, kClock64, kClockHi, kGlobaltimer, kGlobaltimerLo, kGlobaltimerHi,  // read when executed, never slots
+  kTidX,
+  kTidY,
+  kTidZ,
+  kNtidX,
+  kNtidY,
+  kNtidZ,
+  kCtaidX,
+  kCtaidY,
+  kCtaidZ,
+  kNctaidX,
+  kNctaidY,
+  kNctaidZ,
+  kLaneId,
+  kWarpId,
+  kNwarpId,
+  kSmId,
+  kNsmId,
+  kGridId,
+  kLanemaskEq,
+  kLanemaskLe,
+  kLanemaskLt,
+  kLanemaskGe,
+  kLanemaskGt,
+  kDynamicSmemSize,
+  kTotalSmemSize,
+  kClusterCtaid,
+  kClusterNctaid,
+  kClusterCtarank,
+  kClusterNctarank,
+  kClusterid,
+  kNclusterid,
+  kIsExplicitCluster,
+  kCurrentGraphExec,
+  kEnvReg,
+  kClock,
+  kClock64,
+  kClockHi,
+  kGlobaltimer,
+  kGlobaltimerLo,
+  kGlobaltimerHi,  // read when executed, never slots
 };
 struct SpecialSlot {
   uint32_t slot = 0;
@@ -85,26 +120,26 @@ struct SpecialSlot {
 // One .entry. Immutable after load; shared by all threads that execute it.
 struct Kernel {
   std::string name;
-  std::vector<Instr> code;                   // ends with an exit; branch targets are indices
-  std::vector<SourceLocation> locations;     // parallel to code
-  std::vector<const Form*> forms;            // parallel to code: the table row; nullptr: a width adapter of lowering, or unknown
-  std::vector<std::string> text;             // parallel to code: the PTX statement, for reports and disassembly
-  std::vector<uint32_t> operand_pool;        // Instr::ops points into it
+  std::vector<Instr> code;                // ends with an exit; branch targets are indices
+  std::vector<SourceLocation> locations;  // parallel to code
+  std::vector<const Form*> forms;  // parallel to code: the table row; nullptr: a width adapter of lowering, or unknown
+  std::vector<std::string> text;   // parallel to code: the PTX statement, for reports and disassembly
+  std::vector<uint32_t> operand_pool;  // Instr::ops points into it
   std::vector<ConstSlot> constants;
   std::vector<SpecialSlot> specials;
-  uint32_t register_file_bytes = 0;          // per warp, slots + constants + specials
-  uint32_t sink_slot = 0;                    // a slot nobody reads, 16 bytes a lane
-  uint32_t pred_count = 1;                   // preds[0] is constant true
+  uint32_t register_file_bytes = 0;  // per warp, slots + constants + specials
+  uint32_t sink_slot = 0;            // a slot nobody reads, 16 bytes a lane
+  uint32_t pred_count = 1;           // preds[0] is constant true
   std::vector<Param> params;
   uint32_t param_bytes = 0;
-  uint32_t static_shared_bytes = 0;          // .shared of the module that the entry uses
+  uint32_t static_shared_bytes = 0;  // .shared of the module that the entry uses
   uint32_t shared_align = 16;
-  uint32_t local_bytes = 0;                  // per lane
+  uint32_t local_bytes = 0;  // per lane
   uint32_t reqntid[3] = {0, 0, 0}, maxntid[3] = {0, 0, 0};
   uint32_t max_nreg = 0, min_ctas_per_sm = 0;
   bool is_explicit_cluster = false;
   uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster
-  std::string load_error;                    // not empty: forms the simulator does not know, file:line each; launching fails with it
+  std::string load_error;  // not empty: forms the simulator does not know, file:line each; launching fails with it
   const struct Module* module = nullptr;
 };
 
@@ -117,20 +152,20 @@ struct GlobalVariable {
 };
 
 struct Module {
-  std::string name;                          // file or "ptx in memory"
-  std::string target;                        // "sm_120f"
-  std::vector<std::string> files;            // index 0: ""
+  std::string name;                // file or "ptx in memory"
+  std::string target;              // "sm_120f"
+  std::vector<std::string> files;  // index 0: ""
   std::vector<InlineSite> inline_sites;
   std::vector<std::unique_ptr<Kernel>> kernels;
   std::vector<GlobalVariable> globals;
-  std::unique_ptr<std::byte[]> storage;      // initialised .global/.const data
-  std::string source;                        // the PTX text, for carets
+  std::unique_ptr<std::byte[]> storage;  // initialised .global/.const data
+  std::string source;                    // the PTX text, for carets
   const Kernel* find(std::string_view kernel_name) const;
 };
 
 // Parses and lowers PTX text. Syntax errors, unknown directives and undeclared names throw ptx::Error (message with
-// file:line:column and a caret). An unknown opcode or modifier does not throw: it is collected in Kernel::load_error of the
-// entry that uses it, so that the other entries of the module still run.
+// file:line:column and a caret). An unknown opcode or modifier does not throw: it is collected in Kernel::load_error of
+// the entry that uses it, so that the other entries of the module still run.
 std::unique_ptr<Module> load_ptx(std::string_view text, std::string name);
 
 }  // namespace sim

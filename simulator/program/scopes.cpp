@@ -161,8 +161,7 @@ Symbol Scopes::find(std::string_view name) const {
     if (scope.names.empty()) continue;
     if (const auto found = scope.names.find(name); found != scope.names.end()) return found->second;
   }
-  if (const SpecialRegister* special = find_special(name))
-    return {.kind = Symbol::Kind::kSpecial, .special = special};
+  if (const SpecialRegister* special = find_special(name)) return {.kind = Symbol::Kind::kSpecial, .special = special};
   return {};
 }
 

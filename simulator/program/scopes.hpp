@@ -14,8 +14,8 @@ namespace sim::lowering {
 struct Symbol {
   enum class Kind : uint8_t { kNone, kRegister, kVariable, kCallParam, kFunction, kSpecial };
   Kind kind = Kind::kNone;
-  ptx::Type type{};                         // of a register
-  uint32_t id = 0;                          // virtual register
+  ptx::Type type{};  // of a register
+  uint32_t id = 0;   // virtual register
   const ptx::Variable* variable = nullptr;
   const struct SpecialRegister* special = nullptr;
 };
@@ -64,7 +64,7 @@ class Scopes {
   Entry& entry_;
   std::vector<Scope> scopes_;  // 0: module, 1: function, then in order of their `{`
   int current_ = 1;
-  int opened_ = 1;             // index of the last scope that open() entered
+  int opened_ = 1;  // index of the last scope that open() entered
   uint32_t labels_placed_ = 0;
 };
 

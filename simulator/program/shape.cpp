@@ -1,4 +1,5 @@
-// Reads the operand strings of the instruction table: "v4r32 v4r32 v2r32 v4r32", "r32|p r32 r32 r32 r32", "[a] r64? p?".
+// Reads the operand strings of the instruction table: "v4r32 v4r32 v2r32 v4r32", "r32|p r32 r32 r32 r32", "[a] r64?
+// p?".
 #include "program/shape.hpp"
 
 #include <algorithm>
@@ -9,9 +10,9 @@ namespace sim::lowering {
 namespace {
 
 // Opcodes whose first operand is a register or constant that is only read. (Stores begin with an address.)
-constexpr std::string_view kWithoutDestination[] = {"bar",   "barrier", "brx",   "cp",  "nanosleep",
-                                                    "call",  "discard", "fence", "pmevent",
-                                                    "setmaxnreg", "griddepcontrol", "stackrestore"};
+constexpr std::string_view kWithoutDestination[] = {
+    "bar",     "barrier", "brx",     "cp",         "nanosleep",      "call",
+    "discard", "fence",   "pmevent", "setmaxnreg", "griddepcontrol", "stackrestore"};
 
 [[noreturn]] void complain(const Form& form, std::string_view word) {
   throw std::logic_error("instruction table: operand `" + std::string(word) + "` of `" + std::string(form.pattern) +

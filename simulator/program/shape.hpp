@@ -13,10 +13,10 @@ namespace sim::lowering {
 struct OperandShape {
   enum class Kind : uint8_t { kRegister, kPredicate, kAddress, kTensor, kLabel };
   Kind kind = Kind::kRegister;
-  uint16_t bits = 32;           // of a register (of each, in a list; of each coordinate)
-  uint16_t list = 0;            // > 0: brace list of so many
+  uint16_t bits = 32;  // of a register (of each, in a list; of each coordinate)
+  uint16_t list = 0;   // > 0: brace list of so many
   bool is_optional = false;
-  bool has_second = false;      // `a|b`: the second of a destination pair, itself optional
+  bool has_second = false;  // `a|b`: the second of a destination pair, itself optional
   Kind second = Kind::kPredicate;
   uint16_t second_bits = 32;
 

@@ -1,6 +1,6 @@
 // Linear scan: registers in order of their first use take a free slot of their size or a new one; a slot is free again
-// after the last use. A register that dies at an operation and one that is born there do not share, so that handlers may
-// write a destination before they have read all sources.
+// after the last use. A register that dies at an operation and one that is born there do not share, so that handlers
+// may write a destination before they have read all sources.
 #include <algorithm>
 #include <functional>
 #include <queue>

@@ -105,7 +105,8 @@ void place_variables(const ptx::Source& source, const ptx::Function& function, c
     } else if (is_global(*variable)) {
       const auto found = globals.find(variable);
       if (found == globals.end())
-        source.fail(variable->position, '`' + std::string(variable->name) + "` is used but defined nowhere in this module");
+        source.fail(variable->position,
+                    '`' + std::string(variable->name) + "` is used but defined nowhere in this module");
       addresses[variable] = found->second;
     }
   }

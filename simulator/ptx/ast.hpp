@@ -1,4 +1,5 @@
-// The statement tree of a PTX file: what the parser produces and program/lower.cpp consumes. Positions travel in every node.
+// The statement tree of a PTX file: what the parser produces and program/lower.cpp consumes. Positions travel in every
+// node.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +22,15 @@ struct Error : std::runtime_error {
 
 struct Operand {
   enum class Kind : uint8_t {
-    kName,       // register, special register (%tid.x), variable, label, function: lowering tells which
-    kInteger,    // `value` holds the bits
-    kFloat32,    // 0f3F800000; bits in `value`
-    kFloat64,    // 0d... or a decimal literal with a point; bits in `value`
-    kAddress,    // [base + offset]: parts[0] is the base (kName or kInteger), offset in `value`
-    kTensor,     // [map, {coords}]: parts[0] = base operand, parts[1] = kVector
-    kVector,     // {a, b, ..}: parts
-    kPair,       // a|b: parts[0], parts[1]
-    kSink,       // _
+    kName,     // register, special register (%tid.x), variable, label, function: lowering tells which
+    kInteger,  // `value` holds the bits
+    kFloat32,  // 0f3F800000; bits in `value`
+    kFloat64,  // 0d... or a decimal literal with a point; bits in `value`
+    kAddress,  // [base + offset]: parts[0] is the base (kName or kInteger), offset in `value`
+    kTensor,   // [map, {coords}]: parts[0] = base operand, parts[1] = kVector
+    kVector,   // {a, b, ..}: parts
+    kPair,     // a|b: parts[0], parts[1]
+    kSink,     // _
   };
   Kind kind = Kind::kName;
   bool is_negated = false;  // !p
@@ -44,11 +45,12 @@ struct Operand {
 struct Statement {
   Position position;
   std::string opcode;
-  std::vector<std::string_view> tokens;  // the opcode split at single dots: {"ld", "global", "nc", "v4", "u32"}; `::` stays inside a token
+  // The opcode split at single dots: {"ld", "global", "nc", "v4", "u32"}; `::` stays inside a token.
+  std::vector<std::string_view> tokens;
   std::vector<Operand> operands;
-  std::string_view guard;                // predicate register, empty when there is none
+  std::string_view guard;  // predicate register, empty when there is none
   bool is_guard_negated = false;
-  std::string_view text;                 // source text without the guard and the semicolon
+  std::string_view text;  // source text without the guard and the semicolon
 
   bool has(std::string_view token) const {
     for (const auto& t : tokens)

@@ -28,8 +28,8 @@ struct Token {
     kInteger,    // `value`
     kFloat32,    // bits in `value`
     kFloat64,
-    kString,     // `text` without the quotes
-    kPunct,      // one character
+    kString,  // `text` without the quotes
+    kPunct,   // one character
   };
   Kind kind = Kind::kEnd;
   std::string_view text;
@@ -51,8 +51,8 @@ class Lexer {
   // Whether the current name is followed by a colon that is not `::`; then the colon is skipped too.
   bool take_label_colon();
 
-  // The current token is the name an opcode begins with: reads the rest of the dotted form into `statement` (white space
-  // around dots is dropped) and advances to the first operand.
+  // The current token is the name an opcode begins with: reads the rest of the dotted form into `statement` (white
+  // space around dots is dropped) and advances to the first operand.
   void take_opcode(Statement& statement);
 
   // The current token is the `{` of a section: moves behind the matching `}` and returns what lies between.
@@ -69,9 +69,7 @@ class Lexer {
  private:
   void skip_space();
   void read_number(size_t start);
-  Position position_of(size_t offset) const {
-    return {line_, static_cast<uint32_t>(offset - line_start_ + 1)};
-  }
+  Position position_of(size_t offset) const { return {line_, static_cast<uint32_t>(offset - line_start_ + 1)}; }
   char char_at(size_t offset) const { return offset < source_.text.size() ? source_.text[offset] : '\0'; }
 
   const Source& source_;

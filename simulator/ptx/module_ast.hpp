@@ -29,7 +29,7 @@ enum class VariableSpace : uint8_t { kShared, kGlobal, kConst, kLocal, kParam };
 
 struct Variable {
   struct Relocation {
-    size_t element;          // which of `values` takes the symbol's address
+    size_t element;  // which of `values` takes the symbol's address
     std::string_view symbol;
     Position position;
   };
@@ -37,8 +37,8 @@ struct Variable {
   std::string_view name;
   Type type;
   uint32_t align = 1;
-  uint64_t bytes = 0;        // 0: `name[]`, only for extern arrays
-  bool is_extern = false;    // declared here, defined elsewhere; shared: the launch's dynamic memory
+  uint64_t bytes = 0;            // 0: `name[]`, only for extern arrays
+  bool is_extern = false;        // declared here, defined elsewhere; shared: the launch's dynamic memory
   std::vector<uint64_t> values;  // initialiser, one per element; missing ones are zero. With a relocation: the addend
   std::vector<Relocation> relocations;
   Position position;
@@ -84,7 +84,7 @@ struct Function {
 
 struct Tree {
   std::string_view target;
-  std::vector<std::string> files{""};     // .file indices start at 1
+  std::vector<std::string> files{""};  // .file indices start at 1
   std::vector<InlineSite> inline_sites;
   std::vector<Variable> variables;
   std::vector<Function> functions;

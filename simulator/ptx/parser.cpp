@@ -1,5 +1,5 @@
-// Module level of PTX: directives, variables with initialisers, function headers. Goes in: tokens; comes out: a Tree whose
-// names point into the text.
+// Module level of PTX: directives, variables with initialisers, function headers. Goes in: tokens; comes out: a Tree
+// whose names point into the text.
 #include "ptx/parser.hpp"
 
 #include <algorithm>
@@ -98,7 +98,7 @@ void Parser::parse_function(bool is_entry) {
 
 void Parser::parse_function_directive(Function& function) {
   const std::string_view directive = lexer_.token().text;
-  const auto dims = [&](uint32_t(&out)[3]) {
+  const auto dims = [&](uint32_t (&out)[3]) {
     lexer_.advance();
     std::fill(std::begin(out), std::end(out), 1);
     int count = 0;
@@ -249,8 +249,8 @@ void Parser::parse_values(Variable& variable) {
   }
   const Operand value = parse_number_operand();
   const bool is_narrowed = value.kind == Operand::Kind::kFloat64 && variable.type.bits == 32;
-  variable.values.push_back(is_narrowed ? std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(value.value)))
-                                        : value.value);
+  variable.values.push_back(
+      is_narrowed ? std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(value.value))) : value.value);
 }
 
 std::string_view Parser::take_name(std::string_view what) {
@@ -300,7 +300,8 @@ Type Parser::take_type() {
   } else {
     static constexpr std::pair<std::string_view, Type> kNamed[] = {
         {"f16x2", {'f', 32}}, {"bf16", {'f', 16}}, {"bf16x2", {'f', 32}}, {"tf32", {'f', 32}}};
-    const auto* named = std::find_if(std::begin(kNamed), std::end(kNamed), [&](auto& row) { return row.first == text; });
+    const auto* named =
+        std::find_if(std::begin(kNamed), std::end(kNamed), [&](auto& row) { return row.first == text; });
     int bits = 0;
     if (named != std::end(kNamed)) {
       type = named->second;

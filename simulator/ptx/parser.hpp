@@ -74,11 +74,12 @@ class Parser {
   Lexer lexer_;
   int depth_ = 0;
   Tree tree_;
-  SourceLocation location_;                                 // of the last .loc
-  std::unordered_map<uint64_t, int32_t> site_of_position_;  // file, line, column of a .loc -> the site it was inlined at
+  SourceLocation location_;  // of the last .loc
+  std::unordered_map<uint64_t, int32_t>
+      site_of_position_;  // file, line, column of a .loc -> the site it was inlined at
   std::map<std::tuple<uint64_t, int32_t, std::string_view>, int32_t> site_of_call_;  // caller, its site, function label
-  std::vector<std::string_view> site_labels_;               // parallel to inline_sites: label of the name in .debug_str
-  std::string_view debug_strings_;                          // body of .section .debug_str
+  std::vector<std::string_view> site_labels_;  // parallel to inline_sites: label of the name in .debug_str
+  std::string_view debug_strings_;             // body of .section .debug_str
 };
 
 }  // namespace sim::ptx

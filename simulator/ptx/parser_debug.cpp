@@ -59,8 +59,8 @@ void Parser::parse_loc() {
     const auto outer = site_of_position_.find(caller.key());
     const int32_t outer_site = outer == site_of_position_.end() ? -1 : outer->second;
     // The .loc directives of one inlined call all repeat its site.
-    const auto [known, is_new] = site_of_call_.try_emplace({caller.key(), outer_site, label},
-                                                           static_cast<int32_t>(tree_.inline_sites.size()));
+    const auto [known, is_new] =
+        site_of_call_.try_emplace({caller.key(), outer_site, label}, static_cast<int32_t>(tree_.inline_sites.size()));
     site = known->second;
     if (is_new) {
       tree_.inline_sites.push_back({{}, {0, caller.file, caller.line, outer_site}});
@@ -102,8 +102,9 @@ void Parser::name_inline_sites() {
   }
   for (size_t i = 0; i < site_labels_.size(); ++i) {
     const auto found = start_of.find(site_labels_[i]);
-    tree_.inline_sites[i].function =
-        found != start_of.end() && found->second < bytes.size() ? bytes.c_str() + found->second : std::string(site_labels_[i]);
+    tree_.inline_sites[i].function = found != start_of.end() && found->second < bytes.size()
+                                         ? bytes.c_str() + found->second
+                                         : std::string(site_labels_[i]);
   }
 }
 

@@ -1,5 +1,5 @@
-// What the front-end tests share: a small instruction table whose handlers run on a bare warp, and helpers that load PTX
-// text and show what came of it.
+// What the front-end tests share: a small instruction table whose handlers run on a bare warp, and helpers that load
+// PTX text and show what came of it.
 #pragma once
 
 #include <memory>
@@ -81,7 +81,8 @@ inline constexpr Form kForms[] = {
     {"selp.b32", "r32 r32 r32 p", no_operation, nullptr, Unit::kAlu, ""},
     {"cvt.s64.s8", "r64 r8", no_operation, nullptr, Unit::kConvert, ""},
     {"cvt.u8.u32", "r8 r32", mov_u32, nullptr, Unit::kConvert, ""},
-    {"ld[.global|.shared|.param|.const|.local|].[b32|u32|f32]", "r32 [a]", copy<uint32_t, true>, nullptr, Unit::kLsu, ""},
+    {"ld[.global|.shared|.param|.const|.local|].[b32|u32|f32]", "r32 [a]", copy<uint32_t, true>, nullptr, Unit::kLsu,
+     ""},
     {"ld[.global|.shared|.param|.const|.local|].[b64|u64]", "r64 [a]", copy<uint64_t, true>, nullptr, Unit::kLsu, ""},
     {"ld.s8", "r32 [a]", copy<int8_t, true>, nullptr, Unit::kLsu, ""},
     {"ld.u8", "r8 [a]", copy<uint8_t, true>, nullptr, Unit::kLsu, ""},

@@ -1,15 +1,12 @@
-// Lowering of small kernels, inspected: slots, constants, live ranges, scopes, overloads, width adapters, variables, load
-// errors; random structured programs on diverged lanes; text cut or damaged anywhere.
+// Lowering of small kernels, inspected: slots, constants, live ranges, scopes, overloads, width adapters, variables,
+// load errors; random structured programs on diverged lanes; text cut or damaged anywhere.
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
-#include <map>
 #include <set>
 
 #include "machine/block.hpp"
 #include "program/print.hpp"
-#include "ptx/module_ast.hpp"
 #include "simulator/tests/ptx_front_end.hpp"
 
 using namespace front_end_test;
@@ -43,7 +40,8 @@ std::string error_with_registers(std::string_view body) { return error_of(entry(
 
 TEST_CASE("operands become slots; constants and special registers are slots of their own") {
   const Loaded k = with_registers(
-      "mov.u32 %r1, %tid.x;\nadd.s32 %r2, %r1, 5;\nadd.s32 %r3, %r2, 5;\nadd.u64 %rd1, %rd2, 5;\nadd.f16 %h1, %h2, -1;\n"
+      "mov.u32 %r1, %tid.x;\nadd.s32 %r2, %r1, 5;\nadd.s32 %r3, %r2, 5;\nadd.u64 %rd1, %rd2, 5;\n"
+      "add.f16 %h1, %h2, -1;\n"
       "mov.u32 %r4, %tid.x;\nst.v4.b32 [%rd1+8], {%r1, %r2, %r3, %r4};\nexit;");
   CHECK(k.kernel.load_error.empty());
   REQUIRE(k.kernel.specials.size() == 1);
@@ -78,8 +76,8 @@ TEST_CASE("operands become slots; constants and special registers are slots of t
 
 TEST_CASE("disjoint live ranges share a slot, overlapping ones do not") {
   const Loaded k = with_registers(
-      "mov.u32 %r1, 1;\nst.b32 [%rd1], %r1;\n"   // %r1: 0-1
-      "mov.u32 %r2, 2;\nst.b32 [%rd1], %r2;\n"   // %r2: 2-3, takes %r1's slot
+      "mov.u32 %r1, 1;\nst.b32 [%rd1], %r1;\n"  // %r1: 0-1
+      "mov.u32 %r2, 2;\nst.b32 [%rd1], %r2;\n"  // %r2: 2-3, takes %r1's slot
       "mov.u32 %r3, 3;\nadd.u32 %r4, %r3, %r3;\nst.b32 [%rd1], %r4;\nexit;");
   CHECK(k.at(0).d == k.at(2).d);
   CHECK(k.at(4).d == k.at(2).d);
@@ -123,7 +121,8 @@ TEST_CASE("a value read behind a branch in a loop lives through the whole loop")
 TEST_CASE("predicates are indices with a negation bit and are shared too") {
   const Loaded k = with_registers(
       "setp.lt.u32 %p1, %r1, %r2;\n@%p1 bra END;\nsetp.lt.u32 %p2, %r1, %r2;\n@!%p2 bra END;\n"
-      "setp.lt.u32 %p3|%p4, %r1, %r2;\nselp.b32 %r3, %r1, %r2, !%p3;\n@%p4 exit;\nmov.pred %p5, -1;\nmov.pred %p5, 0;\nEND:\nret;");
+      "setp.lt.u32 %p3|%p4, %r1, %r2;\nselp.b32 %r3, %r1, %r2, !%p3;\n@%p4 exit;\nmov.pred %p5, -1;\n"
+      "mov.pred %p5, 0;\nEND:\nret;");
   CHECK(k.at(0).d == 2);  // index 1
   CHECK(k.at(0).a == kNoPred);
   CHECK(k.at(1).guard == 2);
@@ -171,7 +170,8 @@ TEST_CASE("code that can run off its end gets an exit") {
 
 TEST_CASE("rows with the same opcode are told apart by their operands") {
   const Loaded k = with_registers(
-      "mov.b64 %rd1, {%r1, %r2};\nmov.b64 {%r1, _}, %rd1;\nmov.b64 %rd2, %rd1;\n.reg .b128 q; mov.b128 q, {%rd1, %rd2};");
+      "mov.b64 %rd1, {%r1, %r2};\nmov.b64 {%r1, _}, %rd1;\nmov.b64 %rd2, %rd1;\n"
+      ".reg .b128 q; mov.b128 q, {%rd1, %rd2};");
   CHECK(k.kernel.forms[0]->operands == "r64 v2r32");
   CHECK(k.kernel.forms[1]->operands == "v2r32 r64");
   CHECK(k.at(1).a == k.kernel.sink_slot);
@@ -180,9 +180,11 @@ TEST_CASE("rows with the same opcode are told apart by their operands") {
 
 TEST_CASE("optional operands, pairs, sinks, one-element lists") {
   const Loaded k = with_registers(
-      "bar.sync 0;\nbar.sync 1, 64;\nshfl.sync.bfly.b32 %r1|%p1, %r2, 1, 31, -1;\nshfl.sync.bfly.b32 %r1, %r2, 1, 31, -1;\n"
+      "bar.sync 0;\nbar.sync 1, 64;\nshfl.sync.bfly.b32 %r1|%p1, %r2, 1, 31, -1;\n"
+      "shfl.sync.bfly.b32 %r1, %r2, 1, 31, -1;\n"
       "elect.sync _|%p2, -1;\nmbarrier.arrive.b64 _, [%r1];\ncp.async.ca.shared.global [%r1], [%rd1+4], 16;\n"
-      "mma.sync.aligned.m16n8k64.row.col.test {%r1,%r2,%r3,%r4}, {%r5,%r6,%r7,%r8}, {%r9,%r10}, {%r1,%r2,%r3,%r4}, {%r11}, "
+      "mma.sync.aligned.m16n8k64.row.col.test {%r1,%r2,%r3,%r4}, {%r5,%r6,%r7,%r8}, {%r9,%r10}, "
+      "{%r1,%r2,%r3,%r4}, {%r11}, "
       "{0, 1};\nbar.red.popc.u32 %r1, 0, !%p1;");
   CHECK(k.at(0).a == k.kernel.sink_slot);
   CHECK(k.value(k.at(1).a) == 64);
@@ -205,7 +207,8 @@ TEST_CASE("sources that come first are read, accumulators are read and written")
   CHECK(k.at(3).d == k.at(0).d);
   CHECK(k.at(1).d != k.at(0).d);
   const Loaded wgmma = with_registers(
-      "mov.u32 %r1, 3;\nmov.u32 %r2, 4;\nmov.u32 %r3, 5; st.b32 [%rd1], %r3;\nwgmma.mma_async.test {%r1, %r2}, %rd1;\nexit;");
+      "mov.u32 %r1, 3;\nmov.u32 %r2, 4;\nmov.u32 %r3, 5; st.b32 [%rd1], %r3;\n"
+      "wgmma.mma_async.test {%r1, %r2}, %rd1;\nexit;");
   CHECK(wgmma.at(2).d != wgmma.at(0).d);
   CHECK(wgmma.at(4).ops[0] == wgmma.at(0).d);
 }
@@ -232,7 +235,8 @@ TEST_CASE("changing special registers are part of the form") {
 
 TEST_CASE("brx.idx gets its targets as instruction indices") {
   const Loaded k = with_registers(
-      "mov.u32 %r1, 1;\nmov.u32 %r2, 2;\nts: .branchtargets A, B, A;\nbrx.idx %r1, ts;\nA: st.b32 [%rd1], %r1; ret;\n"
+      "mov.u32 %r1, 1;\nmov.u32 %r2, 2;\nts: .branchtargets A, B, A;\nbrx.idx %r1, ts;\n"
+      "A: st.b32 [%rd1], %r1; ret;\n"
       "B: st.b32 [%rd1], %r2; ret;");
   const Instr& i = k.at(2);
   CHECK(i.ops[0] == k.at(0).d);
@@ -245,13 +249,15 @@ TEST_CASE("brx.idx gets its targets as instruction indices") {
 }
 
 TEST_CASE("variables: shared layout, dynamic arrays behind it, local, parameters, globals") {
-  const Loaded k(header() +
-                 ".extern .shared .align 1024 .b8 dyn[];\n.shared .align 16 .b8 unused[64];\n.shared .align 16 .b8 used[20];\n"
-                 ".global .align 4 .u32 counter = 5;\n"
-                 ".entry k(.param .u32 a, .param .align 64 .b8 map[128]) {\n"
-                 ".local .align 8 .b8 depot[40];\n.shared .align 8 .u64 bar;\n.reg .b32 r<9>; .reg .b64 d<9>;\n"
-                 "mov.b32 r1, used;\nmov.b32 r2, bar;\nmov.b64 d1, dyn;\nmov.b64 d2, depot;\nmov.b64 d3, map;\n"
-                 "ld.param.u32 r3, [map+8];\nld.global.u32 r4, [counter];\nld.shared.u32 r5, [used+4];\nadd.u32 r1, r1, used+4;\n}");
+  const Loaded k(
+      header() +
+      ".extern .shared .align 1024 .b8 dyn[];\n.shared .align 16 .b8 unused[64];\n.shared .align 16 .b8 used[20];\n"
+      ".global .align 4 .u32 counter = 5;\n"
+      ".entry k(.param .u32 a, .param .align 64 .b8 map[128]) {\n"
+      ".local .align 8 .b8 depot[40];\n.shared .align 8 .u64 bar;\n.reg .b32 r<9>; .reg .b64 d<9>;\n"
+      "mov.b32 r1, used;\nmov.b32 r2, bar;\nmov.b64 d1, dyn;\nmov.b64 d2, depot;\nmov.b64 d3, map;\n"
+      "ld.param.u32 r3, [map+8];\nld.global.u32 r4, [counter];\nld.shared.u32 r5, [used+4];\n"
+      "add.u32 r1, r1, used+4;\n}");
   CHECK(k.value(k.at(0).a) == Block::kSharedBase);
   CHECK(k.value(k.at(1).a) == Block::kSharedBase + 24);
   CHECK(k.value(k.at(2).a) == 2 * 1024);
@@ -274,12 +280,21 @@ TEST_CASE("variables: shared layout, dynamic arrays behind it, local, parameters
 
 TEST_CASE("ld, st and cvt on registers wider than the type") {
   const Loaded k = with_registers(
-      "ld.s8 %rd1, [%rd9];\nst.b32 [%rd9], %rd1;\n@%p1 ld.u8 %rd2, [%rd9];\nld.u8 %h1, [%rd9];\nst.b8 [%rd9], %r1;\n"
+      "ld.s8 %rd1, [%rd9];\nst.b32 [%rd9], %rd1;\n@%p1 ld.u8 %rd2, [%rd9];\nld.u8 %h1, [%rd9];\n"
+      "st.b8 [%rd9], %r1;\n"
       "ld.s8 %h2, [%rd9];\ncvt.u8.u32 %r1, %rd1;\nexit;");
   // Adapters have no form.
   std::string forms;
   for (const Form* form : k.kernel.forms) forms += form == nullptr ? '.' : form->pattern[0];
-  CHECK(forms == "l." ".s" "l." "l" "s" "l." ".c" "[");
+  CHECK(forms ==
+        "l."
+        ".s"
+        "l."
+        "l"
+        "s"
+        "l."
+        ".c"
+        "[");
   CHECK(k.at(5).guard == k.at(4).guard);
   CHECK(k.kernel.load_error.empty());
 
@@ -308,7 +323,8 @@ TEST_CASE("bind sees the statement and may refuse it") {
 
 TEST_CASE("unknown forms are listed once with their place; other entries of the module load") {
   const auto module = load(
-      ".version 9.0\n.target sm_120f\n.address_size 64\n.entry bad() {\n.reg .b32 a;\n.loc 1 33 1\nfrob.b32 a, a;\nfrob.b32 a, a;\n"
+      ".version 9.0\n.target sm_120f\n.address_size 64\n.entry bad() {\n.reg .b32 a;\n.loc 1 33 1\n"
+      "frob.b32 a, a;\nfrob.b32 a, a;\n"
       "add.frob.u32 a, a, a;\n}\n.entry good() { ret; }\n.file 1 \"kernels/x.cu\"\n");
   CHECK(module->find("bad")->load_error ==
         "kernel `bad` cannot run on the simulator:\n"
@@ -329,7 +345,8 @@ TEST_CASE("calls, with their parameter scopes, make a load error and no crash") 
   const Loaded k = with_registers(
       "{ // callseq 0, 0\n.param .b32 param0;\nst.param.b32 [param0], %r1;\n.param .b32 retval0;\n"
       "call.uni (retval0), vprintf, (param0);\nld.param.b32 %r2, [retval0];\n} // callseq 0\n"
-      "call.uni __assertfail, (p);\nproto : .callprototype (.param .b32 _) _ (.param .b64 _, .param .align 8 .b8 _[8]);\n"
+      "call.uni __assertfail, (p);\n"
+      "proto : .callprototype (.param .b32 _) _ (.param .b64 _, .param .align 8 .b8 _[8]);\n"
       "call (%r1), %rd1, (%r2), proto;\nret;");
   CHECK(k.kernel.load_error.find("call to `vprintf`: only inlined functions run") != std::string::npos);
   CHECK(k.kernel.load_error.find("call to `__assertfail`") != std::string::npos);
@@ -356,7 +373,8 @@ TEST_CASE("wrong operands are errors that name the form") {
   CHECK(reason("add.f16 %h1, %h2, 0f3F800000;") == "operand 3 is a 32-bit float constant");
   CHECK(reason("st.v4.b32 [%rd1], {%r1, %r2};") == "operand 2 is a list of 2");
   CHECK(reason("ld.v4.u32 {%r1, %r2, %r3, %p4}, [%rd1];") == "operand 1 is the predicate `%p4`");
-  CHECK(reason("ld.u32 %r1, [%p1];").starts_with("demo.ptx:6:14: `%p1` is neither a 32- or 64-bit register nor a variable"));
+  CHECK(reason("ld.u32 %r1, [%p1];")
+            .starts_with("demo.ptx:6:14: `%p1` is neither a 32- or 64-bit register nor a variable"));
   CHECK(reason("ld.u64 %r1, [%rd1];") == "operand 1 is the 32-bit register `%r1`");
   CHECK(reason("selp.b32 %r1, %r2, %r3, %r4;") == "operand 4 is `%r4`, which is no predicate");
   CHECK(reason("mov.u32 %tid.x, %r1;") == "operand 1 is the read-only register `%tid.x`");
@@ -378,243 +396,4 @@ TEST_CASE("disassembly shows index, text, form, slots, target and place") {
   CHECK(text.find("add.[u32|s32]") != std::string::npos);
   CHECK(text.find("demo.ptx:6") != std::string::npos);
   CHECK(text.find("guard 2") != std::string::npos);
-}
-
-// --- random structured programs, lanes diverged -------------------------------------------------------------------------
-
-namespace {
-
-constexpr size_t kWordsPerLane = 1024;
-
-struct Random {
-  uint64_t state;
-  uint32_t below(uint32_t n) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<uint32_t>(state >> 33) % n;
-  }
-};
-
-// Writes a random program. Variables are registers that are defined before use in their block; blocks are ifs, if-elses and counted loops whose conditions differ from lane to lane.
-class ProgramWriter {
- public:
-  explicit ProgramWriter(uint64_t seed) : random_{seed} {
-    text_ = ".reg .u32 %v<4000>; .reg .pred %p<2000>; .reg .b64 out;\nld.param.u64 out, [p];\nadd.u64 out, out, 0;\n";
-    text_ += "mov.u32 %v0, %laneid;\n";
-    visible_.push_back(0);
-    block(0);
-    store(pick());  // the others die where they were read last
-    text_ += "exit;\n";
-  }
-  const std::string& text() const { return text_; }
-  int stores() const { return stores_; }
-  int registers() const { return next_; }
-
- private:
-  std::string v(int id) { return "%v" + std::to_string(id); }
-  int pick() { return visible_[random_.below(static_cast<uint32_t>(visible_.size()))]; }
-  void store(int id) { text_ += "st.b32 [out+" + std::to_string(4 * stores_++) + "], " + v(id) + ";\n"; }
-
-  void block(int depth) {
-    const size_t outer = visible_.size();
-    const int count = 3 + static_cast<int>(random_.below(depth == 0 ? 12 : 6));
-    for (int k = 0; k < count; ++k) {
-      const uint32_t choice = random_.below(depth < 4 ? 10 : 7);
-      const std::string a = v(pick()), b = v(pick());
-      if (choice < 3) {
-        visible_.push_back(next_++);
-        text_ += (choice == 0 ? "mul.lo.u32 " : "add.u32 ") + v(visible_.back()) + ", " + a + ", " + b + ";\n";
-      } else if (choice < 5) {
-        const int target = pick();
-        if (is_counter(target)) continue;
-        text_ += "add.u32 " + v(target) + ", " + a + ", " + std::to_string(random_.below(1000)) + ";\n";
-      } else if (choice == 5) {
-        const int target = pick();
-        if (is_counter(target)) continue;
-        const std::string p = condition(a, b);
-        text_ += (random_.below(2) ? "@" : "@!") + p + " mov.u32 " + v(target) + ", " + b + ";\n";
-      } else if (choice == 6) {
-        store(pick());
-      } else if (choice < 9) {
-        const std::string end = label(), other = label();
-        text_ += "@" + condition(a, b) + " bra " + other + ";\n";
-        block(depth + 1);
-        text_ += "bra " + end + ";\n" + other + ":\n";
-        if (choice == 8) block(depth + 1);
-        text_ += end + ":\n";
-      } else {
-        const int counter = next_++, limit = next_++;
-        counters_.insert({counter, limit});
-        const std::string start = label();
-        text_ += "mov.u32 " + v(counter) + ", 0;\nadd.u32 " + v(limit) + ", %v0, 0;\n";
-        const std::string small = condition(v(limit), "4");
-        text_ += "@!" + small + " mov.u32 " + v(limit) + ", " + std::to_string(1 + random_.below(3)) + ";\n" + start + ":\n";
-        block(depth + 1);
-        text_ += "add.u32 " + v(counter) + ", " + v(counter) + ", 1;\n";
-        text_ += "@" + condition(v(counter), v(limit)) + " bra " + start + ";\n";
-      }
-    }
-    visible_.resize(outer);
-  }
-  bool is_counter(int id) const { return id == 0 || counters_.count(id) != 0; }
-  std::string condition(const std::string& a, const std::string& b) {
-    const std::string p = "%p" + std::to_string(predicates_++);
-    text_ += "setp.lt.u32 " + p + ", " + a + ", " + b + ";\n";
-    return p;
-  }
-  std::string label() { return "L" + std::to_string(labels_++); }
-
-  Random random_;
-  std::string text_;
-  std::vector<int> visible_;
-  std::set<int> counters_;
-  int next_ = 1, labels_ = 0, predicates_ = 0, stores_ = 0;
-};
-
-// What one lane must store: the statements themselves, with a value per register name and no slots anywhere.
-std::vector<uint32_t> interpret(const std::string& text, uint32_t lane) {
-  const ptx::Source source{"demo.ptx", text};
-  const ptx::Tree tree = ptx::parse(source);
-  const ptx::Body& body = tree.functions[0].body;
-  std::map<std::string_view, uint32_t> label_at, value;
-  uint32_t position = 0;
-  for (const ptx::Item& item : body.items) {
-    if (item.kind == ptx::Item::Kind::kStatement) ++position;
-    if (item.kind == ptx::Item::Kind::kLabel) label_at[body.labels[item.index].name] = position;
-  }
-  std::vector<uint32_t> out(kWordsPerLane);
-  const auto read = [&](const ptx::Operand& operand) {
-    if (operand.kind == ptx::Operand::Kind::kInteger) return static_cast<uint32_t>(operand.value);
-    return operand.name == "%laneid" ? lane : value.at(operand.name);
-  };
-  for (uint32_t pc = 0;;) {
-    const ptx::Statement& s = body.statements[pc++];
-    if (!s.guard.empty() && (value.at(s.guard) != 0) == s.is_guard_negated) continue;
-    const auto& ops = s.operands;
-    if (s.opcode == "exit") return out;
-    if (s.opcode == "bra") pc = label_at.at(ops[0].name);
-    if (s.opcode == "st.b32") out.at(ops[0].value / 4) = read(ops[1]);
-    if (s.opcode == "mov.u32") value[ops[0].name] = read(ops[1]);
-    if (s.opcode == "add.u32") value[ops[0].name] = read(ops[1]) + read(ops[2]);
-    if (s.opcode == "mul.lo.u32") value[ops[0].name] = read(ops[1]) * read(ops[2]);
-    if (s.opcode == "setp.lt.u32") value[ops[0].name] = read(ops[1]) < read(ops[2]);
-  }
-}
-
-// A warp without a machine: in every step some of the lanes of a randomly chosen pc run. Lane l stores at out + 4096 * l.
-void run(const Kernel& kernel, uint32_t* out, uint64_t seed) {
-  std::vector<std::byte> memory(kernel.register_file_bytes + 64, std::byte{0xcd});
-  std::vector<uint32_t> preds(kernel.pred_count, 0xaaaaaaaa);
-  preds[0] = ~0u;
-  Warp w;
-  w.regs = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64);
-  w.preds = preds.data();
-  for (const ConstSlot& c : kernel.constants)
-    for (int l = 0; l < 32; ++l) {
-      if (c.bytes_per_lane == 8) u64(w, c.slot)[l] = c.value;
-      if (c.bytes_per_lane == 4) u32(w, c.slot)[l] = static_cast<uint32_t>(c.value);
-    }
-  for (const SpecialSlot& s : kernel.specials)
-    for (int l = 0; l < 32; ++l) u32(w, s.slot)[l] = static_cast<uint32_t>(l);
-  std::array<uint32_t, 32> pc{};
-  uint32_t live = ~0u;
-  Random random{seed};
-  while (live != 0) {
-    int lane = static_cast<int>(random.below(32));
-    while (!(live >> lane & 1)) lane = (lane + 1) % 32;
-    const Instr& i = kernel.code[pc[lane]];
-    uint32_t group = 0;
-    for (int l = 0; l < 32; ++l)
-      if ((live >> l & 1) && pc[l] == pc[lane] && (l == lane || random.below(8) != 0)) group |= 1u << l;
-    w.mask = group & pred(w, i.guard);
-    const std::string_view pattern = kernel.forms[i.pc]->pattern;
-    const bool is_branch = pattern.starts_with("bra"), is_exit = pattern.starts_with("[exit");
-    if (pattern.starts_with("ld")) {
-      for (int l = 0; l < 32; ++l)
-        if (w.mask >> l & 1) u64(w, i.d)[l] = reinterpret_cast<uint64_t>(out + kWordsPerLane * static_cast<uint32_t>(l));
-    } else {
-      i.execute(w, i);
-    }
-    for (int l = 0; l < 32; ++l) {
-      if (!(group >> l & 1)) continue;
-      const bool is_taken = w.mask >> l & 1;
-      pc[l] = is_branch && is_taken ? i.target : pc[l] + 1;
-      if (is_exit && is_taken) live &= ~(1u << l);
-    }
-  }
-}
-
-}  // namespace
-
-TEST_CASE("shared slots survive divergence: random programs and lane groups against an interpreter of the text") {
-  size_t saved_bytes = 0, programs = 0;
-  for (uint64_t seed = 1; seed <= 120; ++seed) {
-    const ProgramWriter program(seed * 7919);
-    if (program.stores() > static_cast<int>(kWordsPerLane)) continue;
-    CAPTURE(program.text());
-    const std::string text = entry(program.text());
-    const Loaded k(text);
-    REQUIRE(k.kernel.load_error.empty());
-    std::vector<uint32_t> out(32 * kWordsPerLane);
-    run(k.kernel, out.data(), seed);
-    for (uint32_t lane = 0; lane < 32; ++lane) {
-      const std::vector<uint32_t> wanted = interpret(text, lane);
-      REQUIRE(std::equal(wanted.begin(), wanted.end(), out.begin() + lane * kWordsPerLane));
-    }
-    ++programs;
-    saved_bytes += 128 * static_cast<size_t>(program.registers()) - std::min<size_t>(k.kernel.constants[0].slot, 128 * program.registers());
-  }
-  CHECK(programs > 60);
-  CHECK(saved_bytes > 0);
-}
-
-// --- damaged text -------------------------------------------------------------------------------------------------------
-
-namespace {
-
-const char* const kSample = R"(.version 9.0
-.target sm_120f
-.address_size 64
-.const .align 4 .b8 table[4] = {0, 1, -2, 3};
-.extern .shared .align 16 .b8 dyn[];
-.visible .entry k(.param .align 8 .b8 k_param_0[24]) .maxntid 128 {
-  .reg .pred %p<3>; .reg .b32 %r<9>; .reg .b64 %rd<5>;
-  .loc 1 2 3, function_name $L__info_string0, inlined_at 1 9 1
-  ld.param.b64 %rd1, [k_param_0+8];
-  mov.u32 %r1, %tid.x;
-  { .reg .pred P; LAB: setp.lt.u32 P, %r1, 0x10U; @!P bra LAB; }
-  st.v4.b32 [%rd1+-4], {%r1,%r2,0f3F800000,1.5};
-  shfl.sync.bfly.b32 %r3|%p1, %r1, 1, 31, -1;
-  cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes [%r1], [%rd1, {%r2, 0}], [dyn+8];
-  ts: .branchtargets A, B;
-  brx.idx %r1, ts;
-A: /* comment */ st.b8 [table], %rd1;
-B: call.uni (x), f, (y);
-  ret;
-}
-.file 1 "a.cu"
-.section .debug_str { $L__info_string0: .b8 102 .b8 0 }
-)";
-
-}  // namespace
-
-TEST_CASE("text cut at any byte, or with any byte changed, is an error or loads, and never more than that") {
-  REQUIRE(error_of(kSample) == "");
-  const std::string sample = kSample;
-  size_t errors = 0;
-  for (size_t length = 0; length < sample.size(); ++length) errors += !error_of(sample.substr(0, length)).empty();
-  CHECK(errors > sample.size() / 2);
-  Random random{1};
-  const std::string alphabet = "{}[]();,.:|<>@!%$_-+\"0a/*\n\xff";
-  for (int k = 0; k < 4000; ++k) {
-    std::string damaged = sample;
-    for (uint32_t n = 1 + random.below(3); n > 0; --n) {
-      const size_t at = random.below(static_cast<uint32_t>(sample.size()));
-      switch (random.below(3)) {
-        case 0: damaged[std::min(at, damaged.size() - 1)] = alphabet[random.below(static_cast<uint32_t>(alphabet.size()))]; break;
-        case 1: damaged.erase(std::min(at, damaged.size() - 1), 1 + random.below(8)); break;
-        default: damaged.insert(std::min(at, damaged.size()), sample.substr(at, random.below(20))); break;
-      }
-    }
-    error_of(damaged);  // throws anything else: the test fails; crashes: it fails too
-  }
 }

@@ -121,15 +121,16 @@ TEST_CASE("opcodes: tokens split at dots, `::` inside a token, spread over lines
   REQUIRE(parsed.statement().tokens.size() == 6);
   CHECK(parsed.statement().tokens[2] == "L1::no_allocate");
   CHECK(parsed.statement().text == "ld.global.L1::no_allocate.L2::cache_hint.v4.u32 {a,b,c,d}, [e], f");
-  CHECK(parsed.statement(1).opcode == "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes");
+  CHECK(parsed.statement(1).opcode ==
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes");
   CHECK(parsed.statement(1).has("2d"));
   CHECK(parsed.statement(1).operands.size() == 3);
   CHECK(parsed.statement(2).opcode == "ret");
 }
 
 TEST_CASE("guards, labels, comments and empty statements") {
-  const Parsed parsed = parse_body(
-      "@%p1 bra L; /* a comment\n over lines */ @!P bra L2;\nL: // here\n;;\nL2:add.u32 a,b,c;\nL3 : ret;");
+  const Parsed parsed =
+      parse_body("@%p1 bra L; /* a comment\n over lines */ @!P bra L2;\nL: // here\n;;\nL2:add.u32 a,b,c;\nL3 : ret;");
   CHECK(parsed.statement(0).guard == "%p1");
   CHECK_FALSE(parsed.statement(0).is_guard_negated);
   CHECK(parsed.statement(1).guard == "P");
@@ -141,7 +142,8 @@ TEST_CASE("guards, labels, comments and empty statements") {
 }
 
 TEST_CASE("registers: ranges, lists, names without %, .b128 and .b8") {
-  const Parsed parsed = parse_body(".reg .b32 %r<12>, a, $b;\n.reg .pred P1;\n.reg .b128 %rq<2>; .reg .f16x2 h; .reg .b8 c;");
+  const Parsed parsed =
+      parse_body(".reg .b32 %r<12>, a, $b;\n.reg .pred P1;\n.reg .b128 %rq<2>; .reg .f16x2 h; .reg .b8 c;");
   const auto& registers = parsed.body().registers;
   REQUIRE(registers.size() == 7);
   CHECK(registers[0].name == "%r");
@@ -154,12 +156,13 @@ TEST_CASE("registers: ranges, lists, names without %, .b128 and .b8") {
 }
 
 TEST_CASE("entries: parameters, performance directives, linkage") {
-  const Parsed parsed(header() +
-                      ".visible .entry k(\n .param .align 64 .b8 k_param_0[192],\n .param .u64 .ptr .global .align 16 q,"
-                      "\n .param .u32 n\n)\n.maxntid 128, 2, 1\n.reqntid 64\n.minnctapersm 2\n.maxnreg 168\n"
-                      ".explicitcluster\n.reqnctapercluster 2, 1, 1\n.pragma \"nounroll\";\n{ ret; }\n"
-                      ".weak .func (.param .b32 r) f(.param .b32 x, .param .align 4 .b8 y[8]) .noreturn;\n"
-                      ".extern .func g;\n.entry empty() { }\n");
+  const Parsed parsed(
+      header() +
+      ".visible .entry k(\n .param .align 64 .b8 k_param_0[192],\n .param .u64 .ptr .global .align 16 q,"
+      "\n .param .u32 n\n)\n.maxntid 128, 2, 1\n.reqntid 64\n.minnctapersm 2\n.maxnreg 168\n"
+      ".explicitcluster\n.reqnctapercluster 2, 1, 1\n.pragma \"nounroll\";\n{ ret; }\n"
+      ".weak .func (.param .b32 r) f(.param .b32 x, .param .align 4 .b8 y[8]) .noreturn;\n"
+      ".extern .func g;\n.entry empty() { }\n");
   const ptx::Function& k = parsed.tree.functions[0];
   REQUIRE(k.params.size() == 3);
   CHECK(k.params[0].bytes == 192);
