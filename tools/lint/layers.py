@@ -48,7 +48,7 @@ RULES: dict[str, Rule] = {
     "formats": Rule(("formats",)),
     "native": Rule(("native", "include"), ("tvm-ffi",)),
     "simulator": Rule(("simulator",), ("cuda.h", "system")),
-    "simulator tests": Rule(("simulator", "simulator tests"), ("cuda.h", "system", "doctest")),
+    "simulator tests": Rule(("simulator", "simulator tests", "simulator capture"), ("cuda.h", "system", "doctest")),
     "simulator capture": Rule(("simulator", "simulator capture"), ("cuda.h", "cuda types", "cuda runtime", "system")),
     # The product's tests see all of the product; of the simulator only what its driver exports.
     "tests": Rule(
