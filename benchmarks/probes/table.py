@@ -1,0 +1,221 @@
+"""docs/probes.md from a recorded probes.json: the numbers, what was assumed before, and what each one decides.
+
+In: the dictionary of probes.json. Out: Markdown. A number that a record lacks appears as a dash, so that records of
+failed runs print too. What the numbers decided is in decisions.py, beside the tables that it speaks of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import decisions
+
+Row = dict[str, Any]
+
+
+class Numbers:
+    """Rows of a record by name."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        self.rows: dict[str, Row] = {row["name"]: row for row in result["rows"]}
+
+    def __call__(self, name: str) -> float | None:
+        """Median of a row, None if it is not there."""
+        row = self.rows.get(name)
+        return None if row is None else row["value"]
+
+    def names(self, pattern: str) -> list[str]:
+        """Names that fully match, in the order of the record."""
+        return [name for name in self.rows if re.fullmatch(pattern, name)]
+
+    def best(self, pattern: str, most: bool = False) -> Row | None:
+        """The row of the least (or the greatest) median among the names that fully match."""
+        rows = [self.rows[name] for name in self.names(pattern)]
+        return (max if most else min)(rows, key=lambda row: row["value"], default=None)
+
+    def ghz(self) -> float:
+        """Median SM clock over all probes."""
+        clocks = sorted(self.rows[name]["value"] for name in self.names(r"clock\..*"))
+        return clocks[len(clocks) // 2] if clocks else float("nan")
+
+
+def show(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` significant digits, without exponent; a dash for None."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e" in text else text
+
+
+def grid(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    rows = [head, ["---"] * len(head), *(list(line) for line in lines)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def facts(numbers: Numbers) -> str:
+    """quantity, value, unit, assumed, what it decides."""
+    lines = []
+    for fact in decisions.FACTS:
+        values = [numbers(name) for name in fact.names]
+        value = fact.combine(*values) if all(v is not None for v in values) else None
+        lines.append([fact.quantity, show(value), fact.unit, fact.assumed, fact.decides])
+    return grid(["quantity", "value", "unit", "assumed before", "what it decides"], lines)
+
+
+def pipes(numbers: Numbers) -> str:
+    """Interval and latency of each instruction."""
+    lines = []
+    for name in numbers.names(r"pipes\.interval\..*"):
+        op = name.split(".")[2]
+        each = 2 if op == "F2FP_E4M3" else 1
+        lines.append([
+            op.replace("_", " "),
+            show((numbers(name) or 0) / each),
+            show((numbers(f"pipes.latency.{op}") or 0) / each),
+            decisions.ASSUMED_INTERVALS.get(op, "–"),
+        ])  # fmt: skip
+    return grid(["instruction", "interval, clk", "latency, clk", "interval assumed before"], lines)
+
+
+def pairs(numbers: Numbers) -> str:
+    """Pairs: the time of A and B together, beside what one pipe and what two pipes would take."""
+    lines = []
+    for name in numbers.names(r"pipes\.pair\..*"):
+        a, b = name.split(".", 2)[2].split("+")
+        both, alone = numbers(name) or 0, [numbers(f"pipes.interval.{op}") or 0 for op in (a, b)]
+        one, two = sum(alone), max(*alone, 2.0)  # two instructions need two issue slots
+        verdict = "issue binds, no verdict" if one <= 2.2 else "one pipe" if both > (one + two) / 2 else "two pipes"
+        lines.append([f"{a} + {b}".replace("_", " "), show(both), show(one), show(two), verdict])
+    return grid(["pair", "A and B, clk", "if one pipe", "if two", "verdict"], lines)
+
+
+def matrix(numbers: Numbers, corner: str, rows: Iterable[Any], columns: Iterable[Any], name: str) -> str:
+    """A table of names built from a row and a column key by `name`, with fields {r} and {c}."""
+    columns = list(columns)
+    lines = [[str(r), *(show(numbers(name.format(r=r, c=c))) for c in columns)] for r in rows]
+    return grid([corner, *map(str, columns)], lines)
+
+
+def pull(numbers: Numbers) -> str:
+    """Bytes per clk of one SM by what is in flight."""
+    lines = [
+        [name[9:], show(numbers(name)), show(numbers(name.replace(".one.", ".all."))),
+         show(numbers(name.replace(".one.", ".all_rate.")))]
+        for name in numbers.names(r"pull\.one\..*")
+    ]  # fmt: skip
+    return grid(["in flight", "one SM alone, B/clk", "each of 132, B/clk", "132 SMs, TB/s"], lines)
+
+
+def floor(numbers: Numbers) -> str:
+    """Best read-only kernel for each size, cold and warm."""
+    lines = []
+    for mb in [2**i for i in range(12)]:
+        line = [f"{mb} MB"]
+        for state in ("cold", "warm"):
+            for family in ("loads", "bulk"):
+                best = numbers.best(rf"dram\.{state}\.{mb}\.{family}\..*")
+                line.append("–" if best is None else f"{show(best['value'], 4)} ({best['name'].split('.', 4)[4]})")
+            best = numbers.best(rf"dram\.{state}\.{mb}\..*")
+            line.append("–" if best is None else show(mb * 1.048576 / best["value"]))
+        lines.append(line)
+    head = ["size"]
+    for state in ("cold", "warm"):
+        head += [f"{state}, loads, µs", f"{state}, bulk, µs", f"best {state}, TB/s"]
+    return grid(head, lines)
+
+
+def launches(numbers: Numbers) -> str:
+    """One line for each way to launch."""
+    lines = []
+    for name in numbers.names(r"launch\.one\..*"):
+        how = name.split(".", 2)[2]
+        line = [how.replace(".", ", ") + " blocks"]
+        line += [
+            show(numbers(f"launch.chain.{mode}.{how}.{kind}"))
+            for mode in ("eager", "graph")
+            for kind in ("empty", "work")
+        ]
+        line += [show(numbers(f"launch.{kind}.{how}")) for kind in ("one", "cold", "graph_one")]
+        lines.append(line)
+    head = ["us", "chain, eager, empty", "chain, eager, 4000 clk", "chain, graph, empty", "chain, graph, 4000 clk",
+            "one, eager", "one, cold", "one, graph"]  # fmt: skip
+    return grid(head, lines)
+
+
+def sections(numbers: Numbers) -> list[tuple[str, str, list[str]]]:
+    """(key of decisions.TEXT, heading, tables)."""
+    sizes, splits = (1, 4, 16, 64, 128, 256), (4, 8, 16, 32, 64, 128)
+    ops = ("LDS_32", "LDS_128", "LDSM_X4", "LDSM_X4_T", "STS_128")
+    return [
+        ("summary", "What the numbers decide", [facts(numbers)]),
+        ("pipes", "Instructions: intervals, latencies, pipes", [pipes(numbers), pairs(numbers)]),
+        ("mma", "mma.sync m16n8k16, f16 to f32", [
+            matrix(numbers, "interval, clk; chains a warp", range(1, 9), range(1, 5), "mma.interval.c{r}.w{c}"),
+            matrix(numbers, "TFLOP/s of the GPU; chains a warp", range(1, 9), range(1, 5), "mma.rate.c{r}.w{c}"),
+        ]),
+        ("shared", "Shared memory", [
+            matrix(numbers, "SM cycles an instruction", ops, (1, 2, 4), "shared.interval.{r}.w{c}"),
+            matrix(numbers, "latency", ops[:4], ("clk",), "shared.latency.{r}"),
+        ]),
+        ("pull", "What SMs pull from L2", [pull(numbers)]),
+        ("latency", "Latencies of memory and order", [
+            grid(["access", "clk", "ns"], [
+                [name.split(".", 1)[1], show(numbers(name)), show((numbers(name) or 0) / numbers.ghz())]
+                for name in numbers.names(r"latency\..*|order\..*")]),
+        ]),
+        ("floor", "The best read-only kernel", [floor(numbers)]),
+        ("publish", "Publishing, barriers, merges", [
+            matrix(numbers, "one block tells another, partner", ("1", "2", "16", "66", "131"), ("clk",),
+                   "publish.hop.{r}"),
+            matrix(numbers, "barrier of N blocks, clk; bytes each", ("0", "8192"), (2, *splits),
+                   "publish.barrier.{c}.{r}"),
+            matrix(numbers, "merge of S partials, us of the launch; S", ("none", "last", "slices",
+                   "slices_cooperative", "cluster"), splits, "merge.{r}.{c}"),
+        ]),
+        ("cluster", "Clusters", [
+            matrix(numbers, "clk (rate: B/clk/SM); size", ("barrier", "barrier_relaxed", "read", "rate"),
+                   (2, 4, 8, 16), "cluster.{r}.{c}"),
+        ]),
+        ("launch", "Launches", [
+            launches(numbers),
+            matrix(numbers, "host clock, us", ("plain.1", "plain.132", "cooperative.1", "cooperative.132"),
+                   ("call", "round_trip"), "host.{c}.{r}"),
+        ]),
+        ("icache", "Cold instruction fetch", [
+            matrix(numbers, f"{blocks} SM, clk a pass; KB of code", ("cold", "evicted", "again", "second"), sizes,
+                   f"icache.{{r}}.{{c}}.{blocks}") for blocks in (1, 132)
+        ]),
+    ]  # fmt: skip
+
+
+def text(result: dict[str, Any]) -> str:
+    """Short table for a terminal."""
+    return facts(Numbers(result))
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """docs/probes.md."""
+    numbers = Numbers(result)
+    before, after = result.get("smi_before", {}), result.get("smi_after", {})
+    parts = [
+        "# Probes: what the machine does\n",
+        f"Measured on one {before.get('name', '?')} (driver {before.get('driver_version', '?')}) on"
+        f" {result['date'][:10]} by `{result['command']}`, compiled by {result['nvcc'].split('/')[0]}. SM clock during"
+        f" the probes {show(numbers.ghz(), 4)} GHz (clock64 against globaltimer, before and after each),"
+        f" {before.get('clocks.sm', '?')} idle before and {after.get('clocks.sm', '?')} after. Values are medians; least,"
+        f" greatest and number of repeats are in the record. {result['sass']['checked']} instruction counts of the SASS"
+        f" were checked, {len(result['sass']['wrong'])} differ from the source.\n",
+        "Generated by `benchmarks/probes/run.py --table` from the record in `benchmarks/results/`; change"
+        " `benchmarks/probes/decisions.py`, not this page.\n",
+    ]
+    for error in result["errors"]:
+        parts.append(f"The probe `{error}` failed in this record: {result['errors'][error]}\n")
+    for key, heading, tables in sections(numbers):
+        parts += [f"## {heading}\n", *tables]
+        if note := decisions.TEXT.get(key):
+            parts.append(note.strip() + "\n")
+    return "\n".join(parts)
