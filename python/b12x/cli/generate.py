@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +24,7 @@ from b12x.model import ModelError, TextStream, TextTokenizer, generate_ids, load
 # In a checkout the models lie beside the python folder.
 BUNDLED_MODEL = Path(__file__).resolve().parents[3] / "models" / "kjv-moe-nvfp4"
 DEFAULT_TEMPERATURE = 0.7
+TABLE_WIDTH = 110  # the longest kernel name and the device side by side; a log without a terminal would get 80
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,12 @@ def kernel_rows(stats: list[dict]) -> list[KernelRow]:
 
 
 def table_of(result: Result) -> Table:
-    table = Table(title=f"{result.tokens} tokens in {result.seconds:.1f} s on {result.device}", title_justify="left")
-    table.add_column("kernel")
+    title = f"{result.tokens} tokens in {result.seconds:.1f} s on {result.device}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("kernel", no_wrap=True)
     for heading in ("calls", "simulated instructions", "share of time"):
         table.add_column(heading, justify="right")
-    table.add_column("device")
+    table.add_column("device", no_wrap=True)
     for row in result.kernels:
         instructions = f"{row.instructions:,}" if row.instructions else "-"
         share = f"{row.share:.1%}" if row.share else "-"
@@ -134,5 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(asdict(result)))
     else:
         print("\n")
-        Console().print(table_of(result))
+        console = Console()
+        console.width = max(console.width, TABLE_WIDTH)
+        console.print(table_of(result))
     return 0
