@@ -1,4 +1,4 @@
-"""What the probes decide: the facts of the summary table with the assumptions made before, and the text below each table.
+"""What the probes decide: the facts of the summary with the assumptions made before, and the text below each table.
 
 Intervals and rates are per SM sub-partition unless they say SM. `names` are rows of probes.json; `combine` makes one
 number of them.
