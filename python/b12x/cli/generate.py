@@ -51,7 +51,7 @@ class Result:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="HF folder (default: the bundled model)")
     parser.add_argument("--prompt", default="In the beginning", help="text to continue (default: %(default)r)")
-    parser.add_argument("--max-new-tokens", type=_positive, default=64, metavar="N", help="default: %(default)s")
+    parser.add_argument("--max-new-tokens", type=_positive, default=96, metavar="N", help="default: %(default)s")
     sampling = parser.add_mutually_exclusive_group()
     sampling.add_argument("--greedy", action="store_true", help="always take the likeliest token")
     sampling.add_argument(
