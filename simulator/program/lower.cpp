@@ -67,7 +67,9 @@ class EntryBuilder {
         shapes_(shapes),
         errors_(errors),
         scopes_(source, tree, function, entry_),
-        resolver_(source, scopes_, entry_) {}
+        resolver_(source, scopes_, entry_),
+        has_functions_(std::any_of(tree.functions.begin(), tree.functions.end(), [](auto& f) { return !f.is_entry; })) {
+  }
 
   Entry run() {
     entry_.operations.reserve(body_.statements.size() + 1);
@@ -109,8 +111,8 @@ class EntryBuilder {
       errors_.add(location, "call" + callee + ": only inlined functions run");
       return resolver_.emit_unknown(statement, location);
     }
-    if (has_call_params_ && names_call_param(statement)) {
-      errors_.add(location, "`" + statement.opcode + "` on a call's parameter: only inlined functions run");
+    if (const std::string_view name = call_operand(statement); !name.empty()) {
+      errors_.add(location, "`" + std::string(name) + "` serves a call: only inlined functions run");
       return resolver_.emit_unknown(statement, location);
     }
     std::span<const ptx::Operand> operands = statement.operands;
@@ -130,11 +132,16 @@ class EntryBuilder {
     resolver_.emit(statement, location, shapes, operands);
   }
 
-  bool names_call_param(const ptx::Statement& statement) const {
-    return std::any_of(statement.operands.begin(), statement.operands.end(), [&](const ptx::Operand& operand) {
+  // The operand that is a function or a call's parameter, "" when there is none.
+  std::string_view call_operand(const ptx::Statement& statement) const {
+    if (!has_call_params_ && !has_functions_) return {};
+    for (const ptx::Operand& operand : statement.operands) {
       const ptx::Operand& name = operand.kind == ptx::Operand::Kind::kAddress ? operand.parts[0] : operand;
-      return !name.name.empty() && scopes_.find(name.name).kind == Symbol::Kind::kCallParam;
-    });
+      if (name.name.empty()) continue;
+      const Symbol::Kind kind = scopes_.find(name.name).kind;
+      if (kind == Symbol::Kind::kCallParam || kind == Symbol::Kind::kFunction) return name.name;
+    }
+    return {};
   }
 
   void end_with_exit() {
@@ -159,6 +166,7 @@ class EntryBuilder {
   Scopes scopes_;
   OperandResolver resolver_;
   bool has_call_params_ = false;
+  const bool has_functions_;
 };
 
 // Text of a statement on one line, with its guard.

@@ -38,7 +38,7 @@ void initialise(const ptx::Source& source, const ptx::Variable& variable, std::b
   for (const ptx::Variable::Relocation& relocation : variable.relocations) {
     const auto found = address_of.find(relocation.symbol);
     if (found == address_of.end())
-      source.fail(relocation.position, '`' + std::string(relocation.symbol) + "` is no .global or .const variable");
+      source.fail(relocation.position, '`' + std::string(relocation.symbol) + "` has no address");
     if (element != 8) source.fail(relocation.position, "an address needs a 64-bit element");
     const uint64_t value = found->second + variable.values[relocation.element];
     std::memcpy(at + relocation.element * element, &value, sizeof value);
@@ -67,6 +67,8 @@ Addresses place_globals(const ptx::Source& source, const ptx::Tree& tree, Module
     module.globals.push_back({std::string(variable->name), start + offset, variable->bytes, is_const});
     offset += variable->bytes;
   }
+  // Device functions have no address: what calls through one is refused when its entry is lowered.
+  for (const ptx::Function& function : tree.functions) address_of.try_emplace(function.name, 0);
   for (const ptx::Variable* variable : globals)
     initialise(source, *variable, reinterpret_cast<std::byte*>(addresses[variable]), address_of);
   return addresses;

@@ -350,7 +350,17 @@ TEST_CASE("calls, with their parameter scopes, make a load error and no crash") 
       "call (%r1), %rd1, (%r2), proto;\nret;");
   CHECK(k.kernel.load_error.find("call to `vprintf`: only inlined functions run") != std::string::npos);
   CHECK(k.kernel.load_error.find("call to `__assertfail`") != std::string::npos);
+  CHECK(k.kernel.load_error.find("`param0` serves a call") != std::string::npos);
   CHECK(k.kernel.load_error.find("unknown form") == std::string::npos);
+
+  // Virtual tables and function pointers: the module loads, what takes a function's address does not run.
+  const auto module =
+      load(header() +
+           ".func f() { ret; }\n.global .align 8 .u64 table[2] = {0, f};\n"
+           ".entry uses() { .reg .b64 a; mov.b64 a, f; }\n.entry other() { .reg .b64 a; mov.b64 a, table; }");
+  CHECK(module->find("uses")->load_error.find("`f` serves a call: only inlined functions run") != std::string::npos);
+  CHECK(module->find("other")->load_error == "");
+  CHECK(reinterpret_cast<const uint64_t*>(module->globals[0].address)[1] == 0);
 }
 
 TEST_CASE("wrong operands are errors that name the form") {
