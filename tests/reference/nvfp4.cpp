@@ -53,6 +53,35 @@ Nvfp4 quantize(const std::vector<float>& x, int64_t rows, int64_t cols, float gs
   return out;
 }
 
+Nvfp4 hard_operand(int64_t rows, int64_t cols, uint64_t seed, bool alternates) {
+  Nvfp4 out{.rows = rows,
+            .cols = cols,
+            .packed = std::vector<uint8_t>(rows * cols / 2),
+            .scales = std::vector<uint8_t>(scale_bytes(rows, cols))};
+  uint64_t state = seed;
+  const auto random = [&state] {  // splitmix64
+    uint64_t z = state += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+  };
+  for (int64_t row = 0; row < rows; ++row) {
+    uint8_t* packed = &out.packed[row * cols / 2];
+    for (int64_t block = 0; block < cols / kBlock; ++block) {
+      uint8_t& scale = out.scales[scale_offset(row, block, cols)];
+      const bool repeats = block / 4 % 2 == 1 && block % 4 != 3;
+      // The last block of a chunk stays small: it is what cancellation uncovers.
+      scale = repeats ? out.scales[scale_offset(row, block - 4, cols)]
+                      : static_cast<uint8_t>(random() % (block % 4 == 3 ? 0x28 : 0x7F));
+      const uint64_t keep = random() % 8 == 0 ? 0 : 0xFF;  // some blocks are zeros under a scale that is not
+      for (int64_t i = block * kBlock / 2; i < (block + 1) * kBlock / 2; ++i) {
+        packed[i] = repeats ? packed[i - 32] ^ (alternates ? 0x88 : 0) : static_cast<uint8_t>(random() & keep);
+      }
+    }
+  }
+  return out;
+}
+
 double dequantize(const Nvfp4& tensor, int64_t row, int64_t col) {
   const uint8_t byte = tensor.packed[(row * tensor.cols + col) / 2];
   const unsigned nibble = col % 2 ? byte >> 4 : byte & 15;

@@ -21,6 +21,12 @@ float global_scale(const std::vector<float>& x);
 // x is [rows, cols] without gaps.
 Nvfp4 quantize(const std::vector<float>& x, int64_t rows, int64_t cols, float global_scale);
 
+// An operand whose products show every rounding of a GEMM: random values under scales from the whole range of e4m3, and
+// three quarters of every second chunk of 64 the same as the chunk before it. With `alternates` those are negated, so
+// that large sums of two operands of equal seeds' structure cancel and what was cut off below them is all that is left.
+// The same bits on every machine. cols is a multiple of 64.
+Nvfp4 hard_operand(int64_t rows, int64_t cols, uint64_t seed, bool alternates);
+
 // Value times block scale of (row, col), without the global scale. NaN where the scale is.
 double dequantize(const Nvfp4& tensor, int64_t row, int64_t col);
 
