@@ -28,7 +28,7 @@ std::string poison(int bytes) {
 TEST_CASE("cp.async: sizes, zero fill, ignored sources, hints") {
   const Outcome o = run_ok(poison(160) + R"(
   mov.b32 %r5, 6;
-  mov.b64 %rd9, 0;
+  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;
   setp.eq.u32 %p1, %r3, 0;
   cp.async.ca.shared.global [%r2], [%rd1+4], 4;
   cp.async.ca.shared.global [%r2+8], [%rd1+8], 8;
@@ -81,16 +81,19 @@ TEST_CASE("cp.async faults") {
 TEST_CASE("bulk copies in both directions, inside shared memory, and prefetches") {
   const Outcome o = run_ok(R"(
   mbarrier.init.shared.b64 [%r1], 1;
-  mov.b64 %rd9, 0;
+  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;
   mov.b16 %rs1, 1;
-  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 208;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 128;
   cp.async.bulk.prefetch.L2.global [%rd1+256], 512;
   cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes [%r2], [%rd1+16], 64, [%r1];
   cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%r2+64], [%rd1+256], 32, [%r1], %rd9;
   cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r2+96], [%rd1+512], 32, [%r1], %rs1;
-  cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r2+128], [%r2+32], 80, [%r1];
 W: mbarrier.try_wait.parity.shared.b64 %p1, [%r1], 0;
   @!%p1 bra W;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 80;
+  cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r2+128], [%r2+32], 80, [%r1];
+V: mbarrier.try_wait.parity.shared.b64 %p1, [%r1], 1;
+  @!%p1 bra V;
   fence.proxy.async;
   cp.async.bulk.global.shared::cta.bulk_group [%rd2], [%r2], 96;
   cp.async.bulk.commit_group;
@@ -141,7 +144,7 @@ std::vector<uint8_t> reduce(const std::string& op, std::vector<uint8_t> shared, 
              "  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;"));
   program.add(shared, "in");
   program.add(global, "out");
-  program.run_ok("test", {.block = {1}}, {pointer(shared), pointer(global)});
+  program.run_ok("test", {.block = {1}, .card = "h200"}, {pointer(shared), pointer(global)});
   return global;
 }
 

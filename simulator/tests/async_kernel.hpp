@@ -33,7 +33,8 @@ inline std::vector<uint8_t> pattern(size_t bytes) {
   return data;
 }
 
-inline Outcome run(const std::string& body, const Launch& launch = {.block = {1}}) {
+inline Outcome run(const std::string& body, Launch launch = {.block = {1}}) {
+  launch.card = "h200";  // Hopper and Blackwell share all of these instructions
   Program program(kernel(body));
   std::vector<uint8_t> in = pattern(4096);
   Outcome o;

@@ -65,14 +65,15 @@ std::vector<uint8_t> random_bytes(size_t count, uint32_t seed) {
 using Row = std::function<const uint8_t*(int)>;
 using Expected = std::function<uint8_t(int, int, int, const Row&)>;
 
-void check_load(const std::string& opcode, int registers, int counting, const Expected& expected) {
+void check_load(const std::string& opcode, int registers, int counting, const Expected& expected,
+                const char* card = "rtx-pro-6000") {
   CAPTURE(opcode);
   Program program(load_program(opcode, registers, counting));
   std::vector<uint8_t> in = random_bytes(kBytes, 7);
   std::vector<uint32_t> out(32 * registers, 0xcccccccc);
   program.add(in, "in");
   program.add(out, "out");
-  program.run_ok("test", {}, {pointer(in), pointer(out)});
+  program.run_ok("test", {.card = card}, {pointer(in), pointer(out)});
   const Row row = [&](int r) { return in.data() + 16 * (5 * r % 64); };
   for (int r = 0; r < registers; ++r)
     for (int lane = 0; lane < 32; ++lane)
@@ -99,16 +100,17 @@ uint8_t packed6(const uint8_t* row, int e) {
 }
 
 TEST_CASE("ldmatrix m8n8 b16, in every order in which compilers write the modifiers") {
-  for (const auto& [count, name] : {std::pair{1, "x1"}, {2, "x2"}, {4, "x4"}}) {
-    const std::string n = name;
-    for (const std::string space : {".shared", ".shared::cta"}) {
-      check_load("ldmatrix.sync.aligned.m8n8." + n + space + ".b16", count, 8 * count, plain);
-      check_load("ldmatrix.sync.aligned.m8n8." + n + ".trans" + space + ".b16", count, 8 * count, transposed);
+  for (const char* card : {"rtx-pro-6000", "h200"})
+    for (const auto& [count, name] : {std::pair{1, "x1"}, {2, "x2"}, {4, "x4"}}) {
+      const std::string n = name;
+      for (const std::string space : {".shared", ".shared::cta"}) {
+        check_load("ldmatrix.sync.aligned.m8n8." + n + space + ".b16", count, 8 * count, plain, card);
+        check_load("ldmatrix.sync.aligned.m8n8." + n + ".trans" + space + ".b16", count, 8 * count, transposed, card);
+      }
+      check_load("ldmatrix.sync.aligned." + n + ".m8n8.shared.b16", count, 8 * count, plain, card);
+      check_load("ldmatrix.sync.aligned." + n + ".trans.m8n8.shared.b16", count, 8 * count, transposed, card);
+      check_load("ldmatrix.sync.aligned.trans.m8n8." + n + ".shared.b16", count, 8 * count, transposed, card);
     }
-    check_load("ldmatrix.sync.aligned." + n + ".m8n8.shared.b16", count, 8 * count, plain);
-    check_load("ldmatrix.sync.aligned." + n + ".trans.m8n8.shared.b16", count, 8 * count, transposed);
-    check_load("ldmatrix.sync.aligned.trans.m8n8." + n + ".shared.b16", count, 8 * count, transposed);
-  }
 }
 
 TEST_CASE("ldmatrix of 8-bit, packed 6-bit and packed 4-bit elements") {
@@ -172,14 +174,14 @@ std::string store_program(const std::string& opcode, int registers, int counting
 }
 
 // place(register, lane, byte) = (row, byte of the row).
-void check_store(const std::string& opcode, int registers,
+void check_store(const char* card, const std::string& opcode, int registers,
                  const std::function<std::pair<int, int>(int, int, int)>& place) {
   CAPTURE(opcode);
   Program program(store_program(opcode, registers, 8 * registers));
   std::vector<uint8_t> in = random_bytes(128 * registers, 9), out(kBytes, 0xcc), want(kBytes, 0);
   program.add(in, "in");
   program.add(out, "out");
-  program.run_ok("test", {}, {pointer(in), pointer(out)});
+  program.run_ok("test", {.card = card}, {pointer(in), pointer(out)});
   for (int r = 0; r < registers; ++r)
     for (int lane = 0; lane < 32; ++lane)
       for (int byte = 0; byte < 4; ++byte) {
@@ -192,14 +194,17 @@ void check_store(const std::string& opcode, int registers,
 TEST_CASE("stmatrix") {
   for (const auto& [count, name] : {std::pair{1, "x1"}, {2, "x2"}, {4, "x4"}}) {
     const std::string n = name;
-    check_store("stmatrix.sync.aligned.m8n8." + n + ".shared.b16", count,
-                [](int r, int lane, int byte) { return std::pair{8 * r + lane / 4, 4 * (lane % 4) + byte}; });
-    check_store("stmatrix.sync.aligned.m8n8." + n + ".trans.shared.b16", count, [](int r, int lane, int byte) {
-      return std::pair{8 * r + 2 * (lane % 4) + byte / 2, 2 * (lane / 4) + byte % 2};
-    });
-    check_store("stmatrix.sync.aligned.m16n8." + n + ".trans.shared.b8", count, [](int r, int lane, int byte) {
-      return std::pair{8 * r + 2 * (lane % 4) + byte % 2, lane / 4 + 8 * (byte / 2)};
-    });
+    for (const char* card : {"rtx-pro-6000", "h200"}) {
+      check_store(card, "stmatrix.sync.aligned.m8n8." + n + ".shared.b16", count,
+                  [](int r, int lane, int byte) { return std::pair{8 * r + lane / 4, 4 * (lane % 4) + byte}; });
+      check_store(card, "stmatrix.sync.aligned.m8n8." + n + ".trans.shared.b16", count, [](int r, int lane, int byte) {
+        return std::pair{8 * r + 2 * (lane % 4) + byte / 2, 2 * (lane / 4) + byte % 2};
+      });
+    }
+    check_store("rtx-pro-6000", "stmatrix.sync.aligned.m16n8." + n + ".trans.shared.b8", count,
+                [](int r, int lane, int byte) {
+                  return std::pair{8 * r + 2 * (lane % 4) + byte % 2, lane / 4 + 8 * (byte / 2)};
+                });
   }
 }
 
@@ -222,7 +227,7 @@ TEST_CASE("movmatrix transposes a tile of 16-bit elements") {
   for (int k = 0; k < 64; ++k) in[k] = static_cast<uint16_t>(1000 + k);
   program.add(in, "in");
   program.add(out, "out");
-  program.run_ok("test", {}, {pointer(in), pointer(out)});
+  program.run_ok("test", {.card = "h200"}, {pointer(in), pointer(out)});
   for (int row = 0; row < 8; ++row)
     for (int column = 0; column < 8; ++column) CHECK(out[8 * row + column] == in[8 * column + row]);
 }

@@ -55,7 +55,9 @@ void check(const std::string& opcode, int sources, int destination_bits, int sou
   std::vector<uint32_t> out(in.size() / 2, 0xcccccccc);
   program.add(in, "in");
   program.add(out, "out");
-  program.run_ok("test", {.grid = {static_cast<uint32_t>(out.size() / kThreads)}, .block = {kThreads}},
+  const bool is_hopper = opcode.find("e4m3x2") != std::string::npos || opcode.find("e5m2x2") != std::string::npos;
+  const char* card = is_hopper && opcode.find("bf16x2") == std::string::npos ? "h200" : "rtx-pro-6000";
+  program.run_ok("test", {.grid = {static_cast<uint32_t>(out.size() / kThreads)}, .block = {kThreads}, .card = card},
                  {pointer(in), pointer(out)});
   size_t wrong = 0;
   for (size_t k = 0; k < out.size() && wrong < 5; ++k) {

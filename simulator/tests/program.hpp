@@ -1,10 +1,15 @@
 // Runs PTX text in a test: Program("…").run("entry", {.block = {32}}, {pointer, pointer, 7}). Buffers are host memory
 // that the program registers, so that bounds are checked to the byte.
+// With SIM_RECORD=<folder> each launch on card h200 that succeeds is also written there, with its buffers before and
+// after: hopper/replay.py runs the same launches on a real GPU and compares.
 #pragma once
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,7 +38,7 @@ struct Launch {
 
 class Program {
  public:
-  explicit Program(const std::string& ptx) : module_(load_ptx(ptx, "test.ptx")) {}
+  explicit Program(const std::string& ptx) : text_(ptx), module_(load_ptx(ptx, "test.ptx")) {}
 
   template <class T>
   void add(std::vector<T>& buffer, const char* name) {
@@ -42,6 +47,7 @@ class Program {
 
   void add_range(const void* data, size_t bytes, const char* name) {
     REQUIRE(memory_.register_host(reinterpret_cast<uint64_t>(data), bytes, name));
+    buffers_.push_back({static_cast<const std::byte*>(data), bytes});
   }
 
   LaunchResult run(const char* entry, const Launch& launch, const std::vector<Argument>& arguments) {
@@ -60,7 +66,12 @@ class Program {
     config.grid = launch.grid;
     config.block = launch.block;
     config.dynamic_shared_bytes = launch.shared;
-    return run_grid(*kernel, config, params, memory_, *find_card(launch.card));
+    const auto before = contents();
+    const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card));
+    const char* folder = std::getenv("SIM_RECORD");
+    if (folder != nullptr && launch.card == std::string("h200") && result.status == LaunchResult::Status::kOk)
+      record(folder, entry, config, {params, params + at}, before);
+    return result;
   }
 
   // The same for a launch that must succeed.
@@ -70,8 +81,38 @@ class Program {
   }
 
  private:
+  struct Buffer {
+    const std::byte* data;
+    size_t bytes;
+  };
+
+  std::vector<std::byte> contents() const {
+    std::vector<std::byte> all;
+    for (const Buffer& b : buffers_) all.insert(all.end(), b.data, b.data + b.bytes);
+    return all;
+  }
+
+  // <hash of the text>.ptx, and one file a launch: a line of text (the fields below), then the bytes of the parameters,
+  // of all buffers before and of all buffers after.
+  void record(const std::string& folder, const char* entry, const LaunchConfig& c, const std::vector<std::byte>& params,
+              const std::vector<std::byte>& before) const {
+    static int count = 0;
+    const std::string name = std::to_string(std::hash<std::string>{}(text_));
+    std::ofstream(folder + "/" + name + ".ptx") << text_;
+    std::ofstream out(folder + "/" + name + "." + std::to_string(count++) + ".launch", std::ios::binary);
+    out << entry;
+    for (const Dim3& d : {c.grid, c.block}) out << ' ' << d.x << ' ' << d.y << ' ' << d.z;
+    out << ' ' << c.dynamic_shared_bytes << ' ' << params.size();
+    for (const Buffer& b : buffers_) out << ' ' << reinterpret_cast<uint64_t>(b.data) << ' ' << b.bytes;
+    out << '\n';
+    for (const auto& bytes : {params, before, contents()})
+      out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+
+  std::string text_;
   std::unique_ptr<Module> module_;
   Memory memory_;
+  std::vector<Buffer> buffers_;
 };
 
 template <class T>

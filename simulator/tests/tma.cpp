@@ -156,15 +156,15 @@ SHOW:
 
 std::string load_text(uint32_t rank, const std::string& space = "shared::cta", const std::string& tile = "",
                       const std::string& hint = "", const std::string& operands = "") {
-  return "  mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r1], %r4;\n  mov.b64 %rd9, 0;\n  mov.b16 %rs1, 1;\n"
+  return "  mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r1], %r4;\n  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n  mov.b16 %rs1, 1;\n"
          "  cp.async.bulk.tensor." +
          std::to_string(rank) + "d." + space + ".global" + tile + ".mbarrier::complete_tx::bytes" + hint +
          " [%r2], [%rd5, " + coordinates(rank) + "], [%r1]" + operands +
          ";\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 %p3, [%r1], 0;\n  @!%p3 bra WAIT;\n";
 }
 std::string store_text(uint32_t rank, const std::string& opcode) {
-  return "  mov.b64 %rd9, 0;\n  " + opcode + " [%rd5, " + coordinates(rank) + "], [%r2]" +
-         (opcode.find("cache_hint") != std::string::npos ? ", %rd9" : "") +
+  return "  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n  " + opcode + " [%rd5, " + coordinates(rank) +
+         "], [%r2]" + (opcode.find("cache_hint") != std::string::npos ? ", %rd9" : "") +
          ";\n  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;\n";
 }
 
@@ -189,7 +189,7 @@ Outcome run(const std::string& text, const Tensor& t, std::vector<uint8_t> memor
   program.add(o.tile, "tile");
   program.add_range(storage.data(), memory.size(), "tensor");
   const MapBytes encoded = map != nullptr ? *map : encode(t, reinterpret_cast<uint64_t>(storage.data()));
-  o.result = program.run("test", {.block = {128}},
+  o.result = program.run("test", {.block = {128}, .card = "h200"},
                          {encoded, pointer(at), pointer(o.tile), offset, bytes == ~0u ? t.box_bytes() : bytes});
   o.memory.assign(storage.begin(), storage.begin() + static_cast<std::ptrdiff_t>(memory.size()));
   return o;
@@ -379,7 +379,7 @@ TEST_CASE("a tensor map in global memory") {
   program.add(at, "at");
   program.add(memory, "tensor");
   program.add_range(tile.data(), tile.size(), "tile");
-  program.run_ok("test", {.block = {128}},
+  program.run_ok("test", {.block = {128}, .card = "h200"},
                  {encode(t, pointer(memory)), pointer(at), reinterpret_cast<uint64_t>(tile.data()), 0u, t.box_bytes()});
   CHECK(std::equal(memory.begin(), memory.end(), tile.begin()));
 }

@@ -1,0 +1,250 @@
+"""Run the launches that the simulator's tests recorded on a real Hopper GPU, and compare their memory bit for bit.
+
+    SIM_RECORD=FOLDER build/simulator/sim_tma          # any test over tests/program.hpp writes its launches
+    python3 simulator/tests/hopper/replay.py assemble FOLDER --ptxas .cuda/nvidia/cu13/bin/ptxas
+    python3 simulator/tests/hopper/replay.py run FOLDER     # where the GPU is; needs libcuda and Python alone
+
+`assemble` makes an sm_90a cubin of each PTX text and leaves out the texts that Hopper cannot run (forms of sm_100 and
+later). `run` allocates the buffers anew, moves every pointer in the parameters (tensor maps hold one too), launches,
+and prints each launch whose buffers differ from the simulator's. Exit code: 0 when all are equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import re
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+PATIENCE = 4  # seconds for one launch
+GUARD = 256  # bytes between buffers, so that none ends where another begins
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One recorded launch. `before` and `after` are the bytes of all buffers, one after another."""
+
+    path: Path
+    entry: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    shared: int
+    params: bytes
+    buffers: tuple[tuple[int, int], ...]  # address in the recording process, bytes
+    before: bytes
+    after: bytes
+
+
+def read_launch(path: Path) -> Launch:
+    """Parse a .launch file (tests/program.hpp writes it)."""
+    data = path.read_bytes()
+    end = data.index(b"\n")
+    entry, *fields = data[:end].decode().split()
+    numbers = [int(f) for f in fields]
+    params, buffers = numbers[7], tuple(zip(numbers[8::2], numbers[9::2], strict=True))
+    total = sum(size for _, size in buffers)
+    at = end + 1
+    return Launch(
+        path,
+        entry,
+        tuple(numbers[0:3]),
+        tuple(numbers[3:6]),
+        numbers[6],
+        data[at : at + params],
+        buffers,
+        data[at + params : at + params + total],
+        data[at + params + total :],
+    )
+
+
+def assemble(folder: Path, ptxas: str) -> int:
+    """Make FOLDER/*.cubin; remove the launches of texts that do not assemble for sm_90a."""
+    dropped = 0
+    for ptx in sorted(folder.glob("*.ptx")):
+        text = re.sub(r"(?m)^\.target .*$", ".target sm_90a", ptx.read_text())
+        ptx.write_text(text)
+        command = [ptxas, "-arch", "sm_90a", str(ptx), "-o", str(ptx.with_suffix(".cubin"))]
+        made = subprocess.run(command, capture_output=True)
+        if made.returncode != 0:
+            dropped += 1
+            for launch in folder.glob(f"{ptx.stem}.*.launch"):
+                launch.unlink()
+    print(f"{len(list(folder.glob('*.cubin')))} texts assembled, {dropped} are not Hopper's")
+    return 0
+
+
+class Gpu:
+    """The few driver calls that a replay needs."""
+
+    def __init__(self) -> None:
+        self.cu = ctypes.CDLL("libcuda.so.1")
+        self.call("cuInit", 0)
+        device, context = ctypes.c_int(), ctypes.c_void_p()
+        self.call("cuDeviceGet", ctypes.byref(device), 0)
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        self.call("cuCtxSetCurrent", context)
+        name = ctypes.create_string_buffer(100)
+        self.call("cuDeviceGetName", name, 100, device)
+        self.name = name.value.decode()
+        self.modules: dict[Path, ctypes.c_void_p] = {}
+        self.memory = 0
+        self.capacity = 0
+
+    def call(self, name: str, *arguments: object) -> None:
+        """Call a driver function; RuntimeError names it and its error."""
+        result = getattr(self.cu, name)(*arguments)
+        if result != 0:
+            text = ctypes.c_char_p()
+            self.cu.cuGetErrorName(result, ctypes.byref(text))
+            raise RuntimeError(f"{name}: {(text.value or b'unknown').decode()}")
+
+    def reserve(self, size: int) -> int:
+        """Device memory of at least `size` bytes, shared by all launches."""
+        if size > self.capacity:
+            pointer = ctypes.c_uint64()
+            self.call("cuMemAlloc_v2", ctypes.byref(pointer), ctypes.c_size_t(size))
+            self.memory, self.capacity = pointer.value, size
+        return self.memory
+
+    def pointers(self, function: ctypes.c_void_p, params: bytes) -> ctypes.Array[ctypes.c_void_p]:
+        """What cuLaunchKernel takes: the address of each parameter. Keeps the bytes alive until the next launch."""
+        self.params = ctypes.create_string_buffer(params, len(params))
+        start, found = ctypes.addressof(self.params), []
+        offset, size = ctypes.c_size_t(), ctypes.c_size_t()
+        while self.cu.cuFuncGetParamInfo(function, len(found), ctypes.byref(offset), ctypes.byref(size)) == 0:
+            found.append(start + offset.value)
+        return (ctypes.c_void_p * len(found))(*found)
+
+    def run(self, launch: Launch) -> bytes:
+        """The buffers after the launch, one after another."""
+        offsets, total = [], 0
+        for _, size in launch.buffers:
+            offsets.append(total)
+            total += (size + GUARD - 1) // GUARD * GUARD + GUARD
+        base = self.reserve(total)
+        at = 0
+        for (_, size), offset in zip(launch.buffers, offsets, strict=True):
+            part = launch.before[at : at + size]
+            self.call("cuMemcpyHtoD_v2", ctypes.c_uint64(base + offset), part, ctypes.c_size_t(size))
+            at += size
+        cubin = launch.path.with_name(launch.path.name.split(".")[0] + ".cubin")
+        if cubin not in self.modules:
+            self.modules[cubin] = ctypes.c_void_p()
+            self.call("cuModuleLoadData", ctypes.byref(self.modules[cubin]), cubin.read_bytes())
+        function = ctypes.c_void_p()
+        self.call("cuModuleGetFunction", ctypes.byref(function), self.modules[cubin], launch.entry.encode())
+        self.call(
+            "cuLaunchKernel",
+            function,
+            *launch.grid,
+            *launch.block,
+            launch.shared,
+            None,
+            self.pointers(function, moved(launch, base, offsets)),
+            None,
+        )
+        self.call("cuCtxSynchronize")
+        result = b""
+        for (_, size_bytes), offset in zip(launch.buffers, offsets, strict=True):
+            part = ctypes.create_string_buffer(max(size_bytes, 1))
+            self.call("cuMemcpyDtoH_v2", part, ctypes.c_uint64(base + offset), ctypes.c_size_t(size_bytes))
+            result += part.raw[:size_bytes]
+        return result
+
+
+def moved(launch: Launch, base: int, offsets: list[int]) -> bytes:
+    """The parameters with every 8-byte word that points into a buffer moved to where that buffer lies on the GPU."""
+    params = bytearray(launch.params)
+    for at in range(0, len(params) - 7, 8):
+        (word,) = struct.unpack_from("<Q", params, at)
+        for (address, size), offset in zip(launch.buffers, offsets, strict=True):
+            if address <= word < address + size:
+                struct.pack_into("<Q", params, at, base + offset + word - address)
+                break
+    return bytes(params)
+
+
+def difference(launch: Launch, got: bytes) -> str:
+    """What to print about a launch; empty when the buffers are equal."""
+    if got == launch.after:
+        return ""
+    places = [k for k in range(0, len(got), 4) if got[k : k + 4] != launch.after[k : k + 4]]
+    text = f"{len(places)} words differ"
+    for k in places[:8]:
+        ours, theirs = launch.after[k : k + 4][::-1].hex(), got[k : k + 4][::-1].hex()
+        text += f"\n    word {k // 4}: GPU {theirs} simulator {ours}"
+    return text
+
+
+def opcodes(launch: Launch) -> str:
+    """The instructions under test in the launch's text."""
+    ptx = launch.path.with_name(launch.path.name.split(".")[0] + ".ptx").read_text()
+    found = re.findall(r"^\s*(?:@!?%\w+\s+)?((?:mma|ldm|stm|movm|cvt\.r|cp|mbar)[\w.:]+)", ptx, re.MULTILINE)
+    return ", ".join(sorted(set(found)))
+
+
+def run_some(launches: list[Launch], report: Connection) -> None:
+    """Child process: one message a launch, its difference or its fault; a fault ends the process (and the context)."""
+    gpu = Gpu()
+    report.send(gpu.name)
+    for launch in launches:
+        try:
+            report.send(difference(launch, gpu.run(launch)))
+        except RuntimeError as error:
+            report.send(str(error))
+            return
+
+
+def run(folder: Path, most: int) -> int:
+    """Replay all launches of FOLDER; 1 when a buffer differs or a launch faults."""
+    launches = [read_launch(path) for path in sorted(folder.glob("*.launch"))]
+    done, wrong, name = 0, 0, ""
+    while done < len(launches):
+        receiver, sender = Pipe(duplex=False)
+        child = Process(target=run_some, args=(launches[done:], sender))
+        child.start()
+        sender.close()
+        try:
+            name = receiver.recv()
+            while done < len(launches):
+                text = receiver.recv() if receiver.poll(PATIENCE) else f"no answer in {PATIENCE} s"
+                if text:
+                    wrong += 1
+                    if wrong <= most:
+                        print(f"{launches[done].path.name}: {opcodes(launches[done])}: {text}", flush=True)
+                done += 1
+                if text.startswith("no answer"):
+                    break
+        except EOFError:
+            if not name:
+                raise
+        child.kill()
+        child.join()
+    print(f"{name}: {len(launches) - wrong} of {len(launches)} launches are equal to the simulator's")
+    return 1 if wrong or not launches else 0
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    first = commands.add_parser("assemble")
+    first.add_argument("folder", type=Path)
+    first.add_argument("--ptxas", default="ptxas")
+    second = commands.add_parser("run")
+    second.add_argument("folder", type=Path)
+    second.add_argument("--most", type=int, default=20, help="differences to print")
+    options = parser.parse_args()
+    if options.command == "assemble":
+        return assemble(options.folder, options.ptxas)
+    return run(options.folder, options.most)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
