@@ -52,11 +52,20 @@ constexpr uint64_t round_off(uint64_t magnitude, int count, Round round, bool ne
   const uint64_t half = 1ull << (count - 1);
   bool up = false;
   switch (round) {
-    case Round::kNearestEven: up = rest > half || (rest == half && (kept & 1) != 0); break;
-    case Round::kNearestAway: up = rest >= half; break;
-    case Round::kZero: break;
-    case Round::kDown: up = negative && rest != 0; break;
-    case Round::kUp: up = !negative && rest != 0; break;
+    case Round::kNearestEven:
+      up = rest > half || (rest == half && (kept & 1) != 0);
+      break;
+    case Round::kNearestAway:
+      up = rest >= half;
+      break;
+    case Round::kZero:
+      break;
+    case Round::kDown:
+      up = negative && rest != 0;
+      break;
+    case Round::kUp:
+      up = !negative && rest != 0;
+      break;
   }
   return kept + (up ? 1 : 0);
 }
@@ -78,7 +87,8 @@ constexpr uint32_t encode(Format format, uint32_t f32, Round round, bool saturat
   const uint64_t steps = exponent > smallest ? static_cast<uint64_t>(exponent - smallest) : 0;
   const uint64_t code = (steps << format.mantissa_bits) + kept;  // the hidden bit carries into the exponent
   if (code <= format.largest) return sign | static_cast<uint32_t>(code);
-  const bool inward = round == Round::kZero || (round == Round::kDown && !negative) || (round == Round::kUp && negative);
+  const bool inward =
+      round == Round::kZero || (round == Round::kDown && !negative) || (round == Round::kUp && negative);
   return sign | (saturate || inward || format.infinity == 0 ? format.largest : format.infinity);
 }
 

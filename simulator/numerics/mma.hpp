@@ -1,7 +1,8 @@
-// mma.hpp: the registers of one warp-wide mma.sync in, the registers of D out, with the bits that the tensor core gives.
+// mma.hpp: the registers of one warp-wide mma.sync in, the registers of D out, with the bits that the tensor core
+// gives.
 //
-//   MmaFunction f = find_mma(Arch::kSm120, form);   // once, when a program is loaded; nullptr = the arch lacks the form
-//   f(form, operands);                              // per instruction; d may be the same registers as c, a or b
+//   MmaFunction f = find_mma(Arch::kSm120, form);   // once, when a program is loaded; nullptr = the arch lacks the
+//   form f(form, operands);                              // per instruction; d may be the same registers as c, a or b
 //
 // A register is 32 consecutive words, word l = lane l. Fragment layouts are those of the PTX ISA (g = lane / 4,
 // t = lane % 4): register i of A holds bytes [4t + 16 (i/2), +4) of row g + 8 (i%2), register i of B bytes

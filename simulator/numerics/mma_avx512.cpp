@@ -106,11 +106,14 @@ inline void store_columns(const MmaOperands& operands, const __m512i* columns) {
 // bit on f16's, `factor` mends the bias.
 template <Element kElement>
 struct Decoder {
-  static constexpr int kPerWord = kElement == Element::kTf32 ? 1
-                                  : kElement == Element::kF16 || kElement == Element::kBf16 ? 2 : 4;
-  static constexpr float kSmallest = kElement == Element::kBf16 || kElement == Element::kTf32 ? -126.0f
+  static constexpr int kPerWord = kElement == Element::kTf32                                ? 1
+                                  : kElement == Element::kF16 || kElement == Element::kBf16 ? 2
+                                                                                            : 4;
+  static constexpr float kSmallest = kElement == Element::kBf16 || kElement == Element::kTf32  ? -126.0f
                                      : kElement == Element::kF16 || kElement == Element::kE5m2 ? -14.0f
-                                     : kElement == Element::kE4m3 ? -6.0f : kElement == Element::kE3m2 ? -2.0f : 0.0f;
+                                     : kElement == Element::kE4m3                              ? -6.0f
+                                     : kElement == Element::kE3m2                              ? -2.0f
+                                                                                               : 0.0f;
   static __m512 half(__m512i low16) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(low16)); }
 
   // sign bit at `sign`, magnitude of `bits` bits at `first`; placed in an f16 and rescaled by 2^(15 - bias).
@@ -125,22 +128,30 @@ struct Decoder {
 
   static __m512 get(__m512i word, int j) {
     switch (kElement) {
-      case Element::kF16: return half(j == 0 ? word : _mm512_srli_epi32(word, 16));
+      case Element::kF16:
+        return half(j == 0 ? word : _mm512_srli_epi32(word, 16));
       case Element::kBf16:
         return _mm512_castsi512_ps(j == 0 ? _mm512_slli_epi32(word, 16)
                                           : _mm512_and_si512(word, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
-      case Element::kTf32: return _mm512_castsi512_ps(_mm512_and_si512(word, _mm512_set1_epi32(~0x1fff)));
-      case Element::kE4m3: return small(word, j, 0, 7, 7, 0x1p8f);
-      case Element::kE5m2: return small(word, j, 0, 7, 8, 1.0f);
-      case Element::kE2m3: return small(word, j, 0, 5, 7, 0x1p14f);
-      case Element::kE3m2: return small(word, j, 0, 5, 8, 0x1p12f);
-      default: return small(word, j, 2, 3, 9, 0x1p14f);
+      case Element::kTf32:
+        return _mm512_castsi512_ps(_mm512_and_si512(word, _mm512_set1_epi32(~0x1fff)));
+      case Element::kE4m3:
+        return small(word, j, 0, 7, 7, 0x1p8f);
+      case Element::kE5m2:
+        return small(word, j, 0, 7, 8, 1.0f);
+      case Element::kE2m3:
+        return small(word, j, 0, 5, 7, 0x1p14f);
+      case Element::kE3m2:
+        return small(word, j, 0, 5, 8, 0x1p12f);
+      default:
+        return small(word, j, 2, 3, 9, 0x1p14f);
     }
   }
 
   // e4m3 has a NaN that its f16 image has not.
   static __mmask16 special(__m512 value) {
-    if constexpr (kElement == Element::kE4m3) return _mm512_cmp_ps_mask(_mm512_abs_ps(value), _mm512_set1_ps(480.0f), _CMP_EQ_OQ);
+    if constexpr (kElement == Element::kE4m3)
+      return _mm512_cmp_ps_mask(_mm512_abs_ps(value), _mm512_set1_ps(480.0f), _CMP_EQ_OQ);
     return _mm512_fpclass_ps_mask(value, kNonFinite);
   }
 };
@@ -151,9 +162,9 @@ struct Products {
   static constexpr int kHalves = kK / (4 * kPer);
   __m512 a[kK];
   __m512i exponent_a[kK];
-  alignas(64) float b[kHalves * kPer][32];                  // [word's half and element][lane 4n + t]
-  alignas(64) int32_t exponent_b[kHalves * kPer][16];       // lane 4n + t: column n low, column n + 4 high
-  bool special = false;                                     // NaN, infinity or a product outside the exact range
+  alignas(64) float b[kHalves * kPer][32];             // [word's half and element][lane 4n + t]
+  alignas(64) int32_t exponent_b[kHalves * kPer][16];  // lane 4n + t: column n low, column n + 4 high
+  bool special = false;                                // NaN, infinity or a product outside the exact range
 
   static constexpr int b_row(int k) { return k / (4 * kPer) * kPer + k % kPer; }
   static constexpr int b_lane(int k) { return k / kPer % 4; }
@@ -343,12 +354,13 @@ void mma_nvfp4(const MmaForm& form, const MmaOperands& operands) {
       _mm512_store_si512(&excess_b[half][part], _mm512_sub_epi32(_mm512_setzero_si512(), excess));
       _mm512_store_si512(&nonzero_b[half][part], _mm512_or_si512(nonzero, neighbour));
     }
-  // Scales. Lane 4b + j of the gathered words is row 4j + b: registers' lanes 4b + 2 tid (+ 16 for j odd, + 1 for j > 1).
-  const __m512i pick_a = _mm512_add_epi32(
-      _mm512_set_epi32(29, 13, 28, 12, 25, 9, 24, 8, 21, 5, 20, 4, 17, 1, 16, 0), _mm512_set1_epi32(2 * operands.thread_a));
+  // Scales. Lane 4b + j of the gathered words is row 4j + b: registers' lanes 4b + 2 tid (+ 16 for j odd, + 1 for j >
+  // 1).
+  const __m512i pick_a = _mm512_add_epi32(_mm512_set_epi32(29, 13, 28, 12, 25, 9, 24, 8, 21, 5, 20, 4, 17, 1, 16, 0),
+                                          _mm512_set1_epi32(2 * operands.thread_a));
   const __m512i words_a = _mm512_permutex2var_epi32(load(operands.scale_a), pick_a, load(operands.scale_a + 16));
-  const __m512i pick_b = _mm512_add_epi32(
-      _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 28, 24, 20, 16, 12, 8, 4, 0), _mm512_set1_epi32(operands.thread_b));
+  const __m512i pick_b = _mm512_add_epi32(_mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 28, 24, 20, 16, 12, 8, 4, 0),
+                                          _mm512_set1_epi32(operands.thread_b));
   const __m256i words_b =
       _mm512_castsi512_si256(_mm512_permutex2var_epi32(load(operands.scale_b), pick_b, load(operands.scale_b + 16)));
   const __m512i nan = _mm512_set1_epi8(0x7f);
@@ -388,8 +400,8 @@ void mma_nvfp4(const MmaForm& form, const MmaOperands& operands) {
           _mm512_test_epi32_mask(nonzero_a[group], _mm512_set1_epi32(static_cast<int>(nonzero_b[half][lane])));
       const __m512 exponent = _mm512_add_ps(exponent_a[group], _mm512_set1_ps(exponent_b[4 * n + group]));
       largest = _mm512_mask_max_ps(largest, present, largest, exponent);
-      terms[group] = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale_a[group]),
-                                   _mm512_set1_ps(scale_b[4 * n + group]));
+      terms[group] =
+          _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale_a[group]), _mm512_set1_ps(scale_b[4 * n + group]));
     }
     const __m512 shift = _mm512_sub_ps(_mm512_set1_ps(35.0f), largest);
     const __m512d shift_low = low_double(shift), shift_high = high_double(shift);
@@ -415,28 +427,35 @@ MmaFunction find_16_bit(const MmaForm& form) {
   if (form.a == Element::kBf16)
     return wide ? mma_products<Element::kBf16, Element::kBf16, 16, false, kArch>
                 : mma_products<Element::kBf16, Element::kBf16, 8, false, kArch>;
-  if (form.a == Element::kTf32 && form.k == 8)
-    return mma_products<Element::kTf32, Element::kTf32, 8, false, kArch>;
+  if (form.a == Element::kTf32 && form.k == 8) return mma_products<Element::kTf32, Element::kTf32, 8, false, kArch>;
   return nullptr;
 }
 
 template <Element kA, bool kScaled>
 MmaFunction find_8_bit(Element b) {
   switch (b) {
-    case Element::kE4m3: return mma_products<kA, Element::kE4m3, 32, kScaled, Arch::kSm120>;
-    case Element::kE5m2: return mma_products<kA, Element::kE5m2, 32, kScaled, Arch::kSm120>;
-    case Element::kE2m1: return mma_products<kA, Element::kE2m1, 32, kScaled, Arch::kSm120>;
-    default: return nullptr;  // the 6-bit types are rare: scalar
+    case Element::kE4m3:
+      return mma_products<kA, Element::kE4m3, 32, kScaled, Arch::kSm120>;
+    case Element::kE5m2:
+      return mma_products<kA, Element::kE5m2, 32, kScaled, Arch::kSm120>;
+    case Element::kE2m1:
+      return mma_products<kA, Element::kE2m1, 32, kScaled, Arch::kSm120>;
+    default:
+      return nullptr;  // the 6-bit types are rare: scalar
   }
 }
 
 template <bool kScaled>
 MmaFunction find_8_bit(const MmaForm& form) {
   switch (form.a) {
-    case Element::kE4m3: return find_8_bit<Element::kE4m3, kScaled>(form.b);
-    case Element::kE5m2: return find_8_bit<Element::kE5m2, kScaled>(form.b);
-    case Element::kE2m1: return find_8_bit<Element::kE2m1, kScaled>(form.b);
-    default: return nullptr;
+    case Element::kE4m3:
+      return find_8_bit<Element::kE4m3, kScaled>(form.b);
+    case Element::kE5m2:
+      return find_8_bit<Element::kE5m2, kScaled>(form.b);
+    case Element::kE2m1:
+      return find_8_bit<Element::kE2m1, kScaled>(form.b);
+    default:
+      return nullptr;
   }
 }
 
@@ -447,7 +466,8 @@ MmaFunction find_mma_avx512(Arch arch, const MmaForm& form) {
   if (form.scale == BlockScale::k4xUe4m3) return mma_nvfp4;
   if (form.scale == BlockScale::k1xUe8m0) return find_8_bit<true>(form);
   if (form.scale != BlockScale::kNone) return nullptr;
-  if (form.a <= Element::kTf32) return arch == Arch::kSm90 ? find_16_bit<Arch::kSm90>(form) : find_16_bit<Arch::kSm120>(form);
+  if (form.a <= Element::kTf32)
+    return arch == Arch::kSm90 ? find_16_bit<Arch::kSm90>(form) : find_16_bit<Arch::kSm120>(form);
   return arch == Arch::kSm120 && form.k == 32 ? find_8_bit<false>(form) : nullptr;
 }
 

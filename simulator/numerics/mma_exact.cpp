@@ -17,14 +17,22 @@ constexpr int kRows = 16, kColumns = 8, kMaxK = 64;
 
 constexpr Format format_of(Element element) {
   switch (element) {
-    case Element::kF16: return kF16;
-    case Element::kBf16: return kBf16;
-    case Element::kTf32: return kTf32;
-    case Element::kE4m3: return kE4m3;
-    case Element::kE5m2: return kE5m2;
-    case Element::kE2m3: return kE2m3;
-    case Element::kE3m2: return kE3m2;
-    default: return kE2m1;
+    case Element::kF16:
+      return kF16;
+    case Element::kBf16:
+      return kBf16;
+    case Element::kTf32:
+      return kTf32;
+    case Element::kE4m3:
+      return kE4m3;
+    case Element::kE5m2:
+      return kE5m2;
+    case Element::kE2m3:
+      return kE2m3;
+    case Element::kE3m2:
+      return kE3m2;
+    default:
+      return kE2m1;
   }
 }
 
@@ -145,7 +153,8 @@ constexpr int64_t shift_toward_zero(int64_t value, int left) {
   return value < 0 ? -(-value >> -left) : value >> -left;
 }
 
-// sum * 2^unit to f32 bits, cut toward zero; 2^128 and above give infinity, a negative sum too small for a subnormal +0.
+// sum * 2^unit to f32 bits, cut toward zero; 2^128 and above give infinity, a negative sum too small for a subnormal
+// +0.
 uint32_t to_f32(int64_t sum, int unit) {
   if (sum == 0) return 0;
   const uint64_t magnitude = static_cast<uint64_t>(sum < 0 ? -sum : sum);
@@ -280,7 +289,8 @@ template void mma_exact_float<Arch::kSm120>(const MmaForm&, const MmaOperands&);
 void mma_exact_integer(const MmaForm& form, const MmaOperands& operands) {
   int32_t a[kRows][kMaxK], b[kColumns][kMaxK];
   const auto widen = [](Element element, uint32_t byte) {
-    return element == Element::kS8 ? static_cast<int32_t>(static_cast<int8_t>(byte)) : static_cast<int32_t>(byte & 0xff);
+    return element == Element::kS8 ? static_cast<int32_t>(static_cast<int8_t>(byte))
+                                   : static_cast<int32_t>(byte & 0xff);
   };
   for (int half = 0; half < form.k / 16; ++half)
     for (int lane = 0; lane < 32; ++lane)

@@ -5,7 +5,8 @@
 // 2^(largest exponent - fraction_bits), the cut terms are added exactly, and the sum is rounded once. An exponent here
 // is the sum of the factors' exponent fields (a product of significands in [1, 4) is not normalised first; subnormals
 // read as the smallest exponent). A zero C reads as exponent `zero`; so does a zero product, which can never win
-// against C. In the block-scaled k64 forms a term is the exact sum of `group` products, aligned by its scales' exponents.
+// against C. In the block-scaled k64 forms a term is the exact sum of `group` products, aligned by its scales'
+// exponents.
 #pragma once
 
 #include "mma.hpp"
@@ -27,20 +28,20 @@ struct MmaRule {
 };
 
 inline constexpr MmaRule kMmaRules[] = {
-    {Arch::kSm90, Element::kF16, Element::kTf32, BlockScale::kNone, BlockScale::kNone, Accumulator::kF32,
-     16, 1, 25, -133, Rounding::kF32TowardZero},
-    {Arch::kSm90, Element::kF16, Element::kF16, BlockScale::kNone, BlockScale::kNone, Accumulator::kF16,
-     16, 1, 25, -22, Rounding::kF16NearestEven},
-    {Arch::kSm120, Element::kF16, Element::kTf32, BlockScale::kNone, BlockScale::kNone, Accumulator::kF32,
-     16, 1, 25, -133, Rounding::kF32TowardZero},
-    {Arch::kSm120, Element::kF16, Element::kF16, BlockScale::kNone, BlockScale::kNone, Accumulator::kF16,
-     16, 1, 25, -22, Rounding::kF16NearestEven},
-    {Arch::kSm120, Element::kE4m3, Element::kE2m1, BlockScale::kNone, BlockScale::k1xUe8m0, Accumulator::kF32,
-     32, 1, 25, -133, Rounding::kF32TowardZero},
-    {Arch::kSm120, Element::kE4m3, Element::kE2m1, BlockScale::kNone, BlockScale::kNone, Accumulator::kF16,
-     32, 1, 25, -22, Rounding::kF16NearestEven},
-    {Arch::kSm120, Element::kE2m1, Element::kE2m1, BlockScale::k2xUe8m0, BlockScale::k4xUe4m3, Accumulator::kF32,
-     64, 16, 35, -139, Rounding::kF32TowardZero},
+    {Arch::kSm90, Element::kF16, Element::kTf32, BlockScale::kNone, BlockScale::kNone, Accumulator::kF32, 16, 1, 25,
+     -133, Rounding::kF32TowardZero},
+    {Arch::kSm90, Element::kF16, Element::kF16, BlockScale::kNone, BlockScale::kNone, Accumulator::kF16, 16, 1, 25, -22,
+     Rounding::kF16NearestEven},
+    {Arch::kSm120, Element::kF16, Element::kTf32, BlockScale::kNone, BlockScale::kNone, Accumulator::kF32, 16, 1, 25,
+     -133, Rounding::kF32TowardZero},
+    {Arch::kSm120, Element::kF16, Element::kF16, BlockScale::kNone, BlockScale::kNone, Accumulator::kF16, 16, 1, 25,
+     -22, Rounding::kF16NearestEven},
+    {Arch::kSm120, Element::kE4m3, Element::kE2m1, BlockScale::kNone, BlockScale::k1xUe8m0, Accumulator::kF32, 32, 1,
+     25, -133, Rounding::kF32TowardZero},
+    {Arch::kSm120, Element::kE4m3, Element::kE2m1, BlockScale::kNone, BlockScale::kNone, Accumulator::kF16, 32, 1, 25,
+     -22, Rounding::kF16NearestEven},
+    {Arch::kSm120, Element::kE2m1, Element::kE2m1, BlockScale::k2xUe8m0, BlockScale::k4xUe4m3, Accumulator::kF32, 64,
+     16, 35, -139, Rounding::kF32TowardZero},
 };
 
 // The rule of a form, or nullptr.

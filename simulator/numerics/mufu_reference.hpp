@@ -112,8 +112,9 @@ constexpr double tanh(double x) {
   if (magnitude > 20.0) return x < 0 ? -1.0 : 1.0;
   if (magnitude < 0.125) {
     const double y = x * x;  // series of tanh to x^13
-    return x * (1.0 - y * (1.0 / 3 - y * (2.0 / 15 - y * (17.0 / 315 - y * (62.0 / 2835 - y * (1382.0 / 155925 -
-           y * (21844.0 / 6081075)))))));
+    return x * (1.0 - y * (1.0 / 3 -
+                           y * (2.0 / 15 - y * (17.0 / 315 -
+                                                y * (62.0 / 2835 - y * (1382.0 / 155925 - y * (21844.0 / 6081075)))))));
   }
   const double e = exp2(2.0 / kLn2 * magnitude);
   const double value = (e - 1.0) / (e + 1.0);

@@ -1,4 +1,4 @@
-"""Record this GPU's MUFU and mma.sync answers and cuTensorMapEncodeTiled's bits into a folder of at most 8 files of 16 MB.
+"""Record a GPU's MUFU and mma.sync answers and cuTensorMapEncodeTiled's bits: at most 8 files of 16 MB.
 
 Input: a machine with nvcc, an NVIDIA driver, Python 3.10+ and NumPy. Output in OUT: `mufu_<n>.rec` containers (see
 `pack`), `tensor_maps.bin` (see tensor_map_capture.py) and the log `capture.txt`.
@@ -7,6 +7,7 @@ Input: a machine with nvcc, an NVIDIA driver, Python 3.10+ and NumPy. Output in 
 
 Read back with install.py.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -76,9 +77,20 @@ def capture_answers(out: Path, arch: str) -> None:
             program = Path(scratch) / name
             start = time.monotonic()
             subprocess.run(
-                ["nvcc", "-std=c++20", "-O2", "-fmad=false", "--expt-relaxed-constexpr",
-                 "-gencode", f"arch=compute_{arch},code=sm_{arch}", "-o", str(program), str(HERE / f"{name}.cu")],
-                check=True)
+                [
+                    "nvcc",
+                    "-std=c++20",
+                    "-O2",
+                    "-fmad=false",
+                    "--expt-relaxed-constexpr",
+                    "-gencode",
+                    f"arch=compute_{arch},code=sm_{arch}",
+                    "-o",
+                    str(program),
+                    str(HERE / f"{name}.cu"),
+                ],
+                check=True,
+            )
             built = time.monotonic()
             log += subprocess.run([str(program), str(answers)], check=True, stdout=subprocess.PIPE, text=True).stdout
             print(f"{name}: built in {built - start:.1f} s, captured in {time.monotonic() - built:.1f} s", flush=True)
@@ -88,8 +100,7 @@ def capture_answers(out: Path, arch: str) -> None:
             entries = list(pool.map(compress, sorted(answers.iterdir())))
         paths = pack(entries, out)
         print(f"compressed in {time.monotonic() - start:.1f} s:", *(f"{p.name} {p.stat().st_size}" for p in paths))
-        (out / "capture.txt").write_text(
-            log + "".join(f"{name} {len(data)}\n" for name, data in sorted(entries)))
+        (out / "capture.txt").write_text(log + "".join(f"{name} {len(data)}\n" for name, data in sorted(entries)))
 
 
 def main() -> int:
@@ -99,8 +110,9 @@ def main() -> int:
     parser.add_argument("--arch", default="90a")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, str(HERE / "tensor_map_capture.py"), str(options.out / "tensor_maps.bin")],
-                   check=True)
+    subprocess.run(
+        [sys.executable, str(HERE / "tensor_map_capture.py"), str(options.out / "tensor_maps.bin")], check=True
+    )
     capture_answers(options.out, options.arch)
     return 0
 

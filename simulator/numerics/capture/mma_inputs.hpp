@@ -14,8 +14,8 @@ namespace sim::numerics::capture {
 
 inline constexpr int kDistributions = 7;
 inline constexpr uint32_t kTilesPerBlock = 1024;
-inline constexpr uint32_t kTileBlocks = 256;   // 262,144 tiles of each form and distribution are hashed
-inline constexpr uint32_t kStoredTiles = 32;   // and so many kept in full
+inline constexpr uint32_t kTileBlocks = 256;  // 262,144 tiles of each form and distribution are hashed
+inline constexpr uint32_t kStoredTiles = 32;  // and so many kept in full
 
 struct Layout {
   int exponent_bits;
@@ -45,8 +45,8 @@ constexpr uint32_t element(Layout layout, int distribution, uint64_t random, int
   const uint32_t rare = static_cast<uint32_t>(random >> 40) & 0xff;
   if ((distribution == 3 || distribution == 6) && rare < 32) bits = 0;
   if (distribution == 5) {
-    if (rare == 0) bits = exponents << layout.mantissa_bits;                                             // infinity
-    if (rare == 1) bits = exponents << layout.mantissa_bits | (1u << (layout.mantissa_bits - 1));        // NaN
+    if (rare == 0) bits = exponents << layout.mantissa_bits;                                               // infinity
+    if (rare == 1) bits = exponents << layout.mantissa_bits | (1u << (layout.mantissa_bits - 1));          // NaN
     if (rare == 2) bits = ((exponents - 1) << layout.mantissa_bits) | ((1u << layout.mantissa_bits) - 1);  // largest
     if (rare >= 3 && rare < 16) bits = 0;
   }

@@ -23,8 +23,23 @@ namespace capture = sim::numerics::capture;
 
 namespace {
 
-enum class Form { kRcpFtz, kRcp, kRsqrtFtz, kRsqrt, kSqrtFtz, kSqrt, kEx2Ftz, kEx2, kLg2Ftz, kLg2, kSinFtz, kSin,
-                  kCosFtz, kCos, kTanh };
+enum class Form {
+  kRcpFtz,
+  kRcp,
+  kRsqrtFtz,
+  kRsqrt,
+  kSqrtFtz,
+  kSqrt,
+  kEx2Ftz,
+  kEx2,
+  kLg2Ftz,
+  kLg2,
+  kSinFtz,
+  kSin,
+  kCosFtz,
+  kCos,
+  kTanh
+};
 enum class HalfForm { kEx2F16, kEx2Bf16, kTanhF16, kTanhBf16 };
 
 template <Form kForm>

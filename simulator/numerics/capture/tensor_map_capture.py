@@ -7,6 +7,7 @@ field varied from a base map, 1 random valid, 2 meant to be refused), type, rank
 fill, misalignment of the map object; result; address; 5 dims; 4 strides; 5 box sides; 5 element strides; the map (its
 bytes are 0xAA before the call). The same file judges our own encoder.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -47,8 +48,13 @@ def with_item(values: tuple[int, ...], index: int, value: int) -> tuple[int, ...
     return (*values[:index], value, *values[index + 1 :])
 
 
-BASE5 = Map(rank=5, dims=(256, 64, 32, 16, 8), strides=(512, 32768, 1 << 20, 1 << 24), box=(64, 4, 4, 2, 2),
-            steps=(1, 1, 1, 1, 1))
+BASE5 = Map(
+    rank=5,
+    dims=(256, 64, 32, 16, 8),
+    strides=(512, 32768, 1 << 20, 1 << 24),
+    box=(64, 4, 4, 2, 2),
+    steps=(1, 1, 1, 1, 1),
+)
 
 
 def single_fields() -> list[Map]:
@@ -65,8 +71,10 @@ def single_fields() -> list[Map]:
         for i in range(1, base.rank):
             maps += [replace(base, box=with_item(base.box, i, 1 << bit)) for bit in range(9)]
             maps += [replace(base, strides=with_item(base.strides, i - 1, 1 << bit)) for bit in range(4, 41)]
-            maps += [replace(base, strides=with_item(base.strides, i - 1, value))
-                     for value in (48, 112, (1 << 40) - 16, (1 << 36) - 16, 1 << 35, (1 << 35) + 16)]
+            maps += [
+                replace(base, strides=with_item(base.strides, i - 1, value))
+                for value in (48, 112, (1 << 40) - 16, (1 << 36) - 16, 1 << 35, (1 << 35) + 16)
+            ]
         for value in range(16):
             small = tuple(base.box[1:])
             maps.append(replace(base, kind=value, box=(16, *small), dims=(128, *base.dims[1:])))
@@ -79,8 +87,16 @@ def single_fields() -> list[Map]:
         for kind in range(16):
             maps.append(replace(base, fill=1, kind=kind, box=(16, *base.box[1:])))
     for rank in range(1, 6):
-        maps.append(replace(BASE5, rank=rank, dims=BASE5.dims[:rank], strides=BASE5.strides[: rank - 1],
-                            box=BASE5.box[:rank], steps=BASE5.steps[:rank]))
+        maps.append(
+            replace(
+                BASE5,
+                rank=rank,
+                dims=BASE5.dims[:rank],
+                strides=BASE5.strides[: rank - 1],
+                box=BASE5.box[:rank],
+                steps=BASE5.steps[:rank],
+            )
+        )
     for interleave in (1, 2):
         for swizzle in range(4):
             maps.append(replace(BASE5, interleave=interleave, swizzle=swizzle))
@@ -107,8 +123,19 @@ def random_valid(rng: random.Random) -> Map:
         strides.append(stride)
         stride *= dims[-1]
     steps = tuple(rng.choice([1, 1, 1, rng.randint(1, 8)]) for _ in range(rank))
-    return Map(kind, rank, 16 * rng.randrange(1, 1 << 43), tuple(dims), tuple(strides), tuple(box), steps, 0, swizzle,
-               rng.randrange(4), rng.randrange(2) if kind in FLOAT_TYPES else 0)
+    return Map(
+        kind,
+        rank,
+        16 * rng.randrange(1, 1 << 43),
+        tuple(dims),
+        tuple(strides),
+        tuple(box),
+        steps,
+        0,
+        swizzle,
+        rng.randrange(4),
+        rng.randrange(2) if kind in FLOAT_TYPES else 0,
+    )
 
 
 def invalid(rng: random.Random) -> list[Map]:
@@ -125,13 +152,24 @@ def invalid(rng: random.Random) -> list[Map]:
             maps += [replace(base, box=with_item(base.box, i, value)) for value in (0, 257, 264, 512)]
             maps += [replace(base, steps=with_item(base.steps, i, value)) for value in (0, 9, 16)]
         for i in range(rank - 1):
-            maps += [replace(base, strides=with_item(base.strides, i, value))
-                     for value in (0, 8, 24, base.strides[i] + 8, 1 << 40, (1 << 40) + 16, 1 << 41)]
+            maps += [
+                replace(base, strides=with_item(base.strides, i, value))
+                for value in (0, 8, 24, base.strides[i] + 8, 1 << 40, (1 << 40) + 16, 1 << 41)
+            ]
         maps += [replace(base, box=with_item(base.box, 0, value)) for value in (1, 2, 3, 7, 9, 12, 20)]
-        maps += [replace(base, swizzle=swizzle, box=with_item(base.box, 0, value))
-                 for swizzle in (1, 2, 3, 4, 5, 6) for value in (16, 24, 32, 40, 64, 72, 128)]
-        maps += [replace(base, swizzle=7), replace(base, promotion=4), replace(base, fill=2), replace(base, kind=16),
-                 replace(base, kind=31), replace(base, interleave=3)]
+        maps += [
+            replace(base, swizzle=swizzle, box=with_item(base.box, 0, value))
+            for swizzle in (1, 2, 3, 4, 5, 6)
+            for value in (16, 24, 32, 40, 64, 72, 128)
+        ]
+        maps += [
+            replace(base, swizzle=7),
+            replace(base, promotion=4),
+            replace(base, fill=2),
+            replace(base, kind=16),
+            replace(base, kind=31),
+            replace(base, interleave=3),
+        ]
         maps += [replace(base, fill=1, kind=kind, swizzle=0) for kind in (0, 1, 2, 3, 4, 5)]
         maps += [replace(base, interleave=1, rank=value) for value in (1, 2)]
         maps += [replace(base, interleave=2, swizzle=swizzle) for swizzle in (0, 1, 2, 3)]
@@ -168,10 +206,19 @@ class Driver:
             return (kind * 8)(*values, *([1] * (8 - len(values))))
 
         result = self.cuda.cuTensorMapEncodeTiled(
-            ctypes.c_void_p(place), ctypes.c_int(m.kind), ctypes.c_uint32(m.rank), ctypes.c_void_p(m.address),
-            array(ctypes.c_uint64, m.dims), array(ctypes.c_uint64, m.strides), array(ctypes.c_uint32, m.box),
-            array(ctypes.c_uint32, m.steps), ctypes.c_int(m.interleave), ctypes.c_int(m.swizzle),
-            ctypes.c_int(m.promotion), ctypes.c_int(m.fill))
+            ctypes.c_void_p(place),
+            ctypes.c_int(m.kind),
+            ctypes.c_uint32(m.rank),
+            ctypes.c_void_p(m.address),
+            array(ctypes.c_uint64, m.dims),
+            array(ctypes.c_uint64, m.strides),
+            array(ctypes.c_uint32, m.box),
+            array(ctypes.c_uint32, m.steps),
+            ctypes.c_int(m.interleave),
+            ctypes.c_int(m.swizzle),
+            ctypes.c_int(m.promotion),
+            ctypes.c_int(m.fill),
+        )
         return result, ctypes.string_at(place, 128)
 
 
@@ -181,8 +228,23 @@ def record(section: int, m: Map, result: int, data: bytes) -> bytes:
     def fill(values: tuple[int, ...], count: int) -> tuple[int, ...]:
         return (*values, *([1] * (count - len(values))))
 
-    return RECORD.pack(section, m.kind, m.rank, m.interleave, m.swizzle, m.promotion, m.fill, m.misalign, result,
-                       m.address, *fill(m.dims, 5), *fill(m.strides, 4), *fill(m.box, 5), *fill(m.steps, 5), data)
+    return RECORD.pack(
+        section,
+        m.kind,
+        m.rank,
+        m.interleave,
+        m.swizzle,
+        m.promotion,
+        m.fill,
+        m.misalign,
+        result,
+        m.address,
+        *fill(m.dims, 5),
+        *fill(m.strides, 4),
+        *fill(m.box, 5),
+        *fill(m.steps, 5),
+        data,
+    )
 
 
 def main() -> int:
