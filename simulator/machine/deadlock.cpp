@@ -62,7 +62,8 @@ std::string place(const Kernel& kernel, const Split& s) {
 
 std::string split_text(const Block& block, const Warp& w, const Split& s) {
   const Kernel& kernel = *w.kernel;
-  std::string text = lanes_text(s.mask) + (s.wait == Split::Wait::kNone ? " poll at " : " wait at ");
+  const bool polls = s.wait == Split::Wait::kNone, is_one = (s.mask & (s.mask - 1)) == 0;
+  std::string text = lanes_text(s.mask) + (polls ? " poll" : " wait") + (is_one ? "s at " : " at ");
   text += place(kernel, s);
   if (s.wait == Split::Wait::kBarrier) {
     const BarrierState& b = block.barriers[s.barrier];

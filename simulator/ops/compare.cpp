@@ -103,20 +103,17 @@ constexpr auto kFloatRow = row<V, kPacked>(std::make_integer_sequence<int, kComp
 template <class T>
 constexpr auto kIntRow = row<Int<T>, false>(std::make_integer_sequence<int, kGe + 1>());
 
-// Handlers of one source type, nullptr for a comparison that the type lacks.
+// Handlers of one source type and a comparison that the type has.
 const Handlers* find(std::string_view type, bool is_ftz, int compare) {
-  const bool is_ordinary = compare <= kGe;
   if (is_ftz && type == "f32") return &kFloatRow<F32Ftz>[compare];
   if (is_ftz && type == "f16") return &kFloatRow<F16Ftz>[compare];
   if (is_ftz && type == "f16x2") return &kFloatRow<F16Ftz, true>[compare];
-  if (is_ftz) return nullptr;
   if (type == "f32") return &kFloatRow<F32>[compare];
   if (type == "f64") return &kFloatRow<F64>[compare];
   if (type == "f16") return &kFloatRow<F16>[compare];
   if (type == "bf16") return &kFloatRow<Bf16>[compare];
   if (type == "f16x2") return &kFloatRow<F16, true>[compare];
   if (type == "bf16x2") return &kFloatRow<Bf16, true>[compare];
-  if (!is_ordinary || (type[0] == 'b' && compare > kNe)) return nullptr;
   if (type == "s16") return &kIntRow<int16_t>[compare];
   if (type == "s32") return &kIntRow<int32_t>[compare];
   if (type == "s64") return &kIntRow<int64_t>[compare];
@@ -125,16 +122,14 @@ const Handlers* find(std::string_view type, bool is_ftz, int compare) {
   return &kIntRow<uint64_t>[compare];
 }
 
-int compare_of(std::string_view name, std::string_view type) {
-  if (type[0] == 'u') {  // lower, higher: other names for unsigned types
-    if (name == "lo") return kLt;
-    if (name == "ls") return kLe;
-    if (name == "hi") return kGt;
-    if (name == "hs") return kGe;
-  }
-  for (int n = 0; n < kCompares; ++n)
-    if (name == kCompareNames[n]) return n;
-  return -1;
+int compare_of(std::string_view name) {
+  if (name == "lo") return kLt;  // lower, higher: other names for unsigned types
+  if (name == "ls") return kLe;
+  if (name == "hi") return kGt;
+  if (name == "hs") return kGe;
+  int n = 0;
+  while (name != kCompareNames[n]) ++n;
+  return n;
 }
 
 int64_t bool_of(const ptx::Statement& s) {
@@ -142,24 +137,19 @@ int64_t bool_of(const ptx::Statement& s) {
 }
 
 Handler bind_setp(const ptx::Statement& s, Instr& i) {
-  const std::string_view type = s.tokens.back();
-  const int compare = compare_of(s.tokens[1], type);
-  const Handlers* found = compare < 0 ? nullptr : find(type, s.has("ftz"), compare);
   i.imm = bool_of(s);
-  return found == nullptr ? nullptr : found->setp;
+  return find(s.tokens.back(), s.has("ftz"), compare_of(s.tokens[1]))->setp;
 }
 
 Handler bind_set(const ptx::Statement& s, Instr& i) {
   const std::string_view type = s.tokens.back(), result = s.tokens[s.tokens.size() - 2];
-  const int compare = compare_of(s.tokens[1], type);
-  const Handlers* found = compare < 0 ? nullptr : find(type, s.has("ftz"), compare);
   int64_t yes = 0xffffffff;
   if (result == "f32") yes = 0x3f800000;
   if (result.starts_with("f16")) yes = 0x3c00;
   if (result.starts_with("bf16")) yes = 0x3f80;
   if (result == "u16" || result == "s16" || (type.ends_with("x2") && (result == "u32" || result == "s32"))) yes = 0xffff;
   i.imm = bool_of(s) | yes << 8;
-  return found == nullptr ? nullptr : found->set;
+  return find(type, s.has("ftz"), compare_of(s.tokens[1]))->set;
 }
 
 template <class T>
@@ -179,12 +169,12 @@ void slct(Warp& w, const Instr& i) {
 }
 
 constexpr Form kForms[] = {
-    {"setp.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[b16|u16|s16]", "p|p r16 r16", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[b32|u32|s32]", "p|p r32 r32", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[b64|u64|s64]", "p|p r64 r64", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[and|or|xor].[b16|u16|s16]", "p|p r16 r16 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[and|or|xor].[b32|u32|s32]", "p|p r32 r32 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[and|or|xor].[b64|u64|s64]", "p|p r64 r64 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[b16|u16|s16]|[lt|le|gt|ge].[u16|s16]|[lo|ls|hi|hs].u16]", "p|p r16 r16", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[b32|u32|s32]|[lt|le|gt|ge].[u32|s32]|[lo|ls|hi|hs].u32]", "p|p r32 r32", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[b64|u64|s64]|[lt|le|gt|ge].[u64|s64]|[lo|ls|hi|hs].u64]", "p|p r64 r64", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[and|or|xor].[b16|u16|s16]|[lt|le|gt|ge].[and|or|xor].[u16|s16]|[lo|ls|hi|hs].[and|or|xor].u16]", "p|p r16 r16 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[and|or|xor].[b32|u32|s32]|[lt|le|gt|ge].[and|or|xor].[u32|s32]|[lo|ls|hi|hs].[and|or|xor].u32]", "p|p r32 r32 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[and|or|xor].[b64|u64|s64]|[lt|le|gt|ge].[and|or|xor].[u64|s64]|[lo|ls|hi|hs].[and|or|xor].u64]", "p|p r64 r64 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
     {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan][|.ftz].f32", "p|p r32 r32", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
     {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor][|.ftz].f32", "p|p r32 r32 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
     {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].f64", "p|p r64 r64", nullptr, bind_setp, Unit::kFp64, "9.7.6.2"},
@@ -194,12 +184,12 @@ constexpr Form kForms[] = {
     {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.]f16x2|bf16x2]", "p|p r32 r32", nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
     {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[[|ftz.]f16x2|bf16x2]", "p|p r32 r32 p", nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
 
-    {"set.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[u32|s32|f32].[b16|u16|s16]", "r32 r16 r16", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[u32|s32|f32].[b32|u32|s32]", "r32 r32 r32", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[u32|s32|f32].[b64|u64|s64]", "r32 r64 r64", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].[b16|u16|s16]", "r32 r16 r16 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].[b32|u32|s32]", "r32 r32 r32 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].[b64|u64|s64]", "r32 r64 r64 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[u32|s32|f32].[b16|u16|s16]|[lt|le|gt|ge].[u32|s32|f32].[u16|s16]|[lo|ls|hi|hs].[u32|s32|f32].u16]", "r32 r16 r16", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[u32|s32|f32].[b32|u32|s32]|[lt|le|gt|ge].[u32|s32|f32].[u32|s32]|[lo|ls|hi|hs].[u32|s32|f32].u32]", "r32 r32 r32", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[u32|s32|f32].[b64|u64|s64]|[lt|le|gt|ge].[u32|s32|f32].[u64|s64]|[lo|ls|hi|hs].[u32|s32|f32].u64]", "r32 r64 r64", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b16|u16|s16]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u16|s16]|[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u16]", "r32 r16 r16 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b32|u32|s32]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u32|s32]|[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u32]", "r32 r32 r32 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b64|u64|s64]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u64|s64]|[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u64]", "r32 r64 r64 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
     {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan][|.ftz].[u32|s32|f32].f32", "r32 r32 r32", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
     {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor][|.ftz].[u32|s32|f32].f32", "r32 r32 r32 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
     {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[u32|s32|f32].f64", "r32 r64 r64", nullptr, bind_set, Unit::kFp64, "9.7.6.1"},

@@ -195,6 +195,16 @@ void integer_to_f32_rn(Warp& w, const Instr& i) {
   for_lanes(w, [=](int l) { d[l] = static_cast<float>(a[l]); });
 }
 
+template <class S, Round kRound, bool kSaturate>
+void integer_to_f64(Warp& w, const Instr& i) {
+  const Out<double> d(w, i.d);
+  const In<S> a(w, i.a);
+  for_lanes(w, [=](int l) {
+    const double x = to_f64<kRound>(a[l]);
+    d.set(l, kSaturate ? (x > 0 ? 1.0 : 0.0) : x);
+  });
+}
+
 // d = {b, a} as two 16-bit floats, a in the upper half.
 template <class D, Round kRound>
 void cvt_pair(Warp& w, const Instr& i) {
@@ -280,6 +290,14 @@ Handler bind_from_integer(const ptx::Statement& s, Instr& i) {
   if (destination_type(s) == "f32" && s.has("rn") && i.imm == 0) {
     if (source_type(s) == "s32") return integer_to_f32_rn<int32_t>;
     if (source_type(s) == "u32") return integer_to_f32_rn<uint32_t>;
+  }
+  if (destination_type(s) == "f64") {
+    return with_integer(source_type(s), [&](auto a) {
+      return with_round(s, false, [&](auto round) -> Handler {
+        constexpr Round kRound = decltype(round)::value;
+        return s.has("sat") ? integer_to_f64<decltype(a), kRound, true> : integer_to_f64<decltype(a), kRound, false>;
+      });
+    });
   }
   return with_destination(destination_type(s), [&](auto d) {
     return with_integer(source_type(s), [&](auto a) {

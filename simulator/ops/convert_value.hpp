@@ -24,6 +24,18 @@ double odd_f64(T x) {
   return std::bit_cast<double>(bits | 1);
 }
 
+// An integer to f64, rounded once.
+template <Round kRound, class T>
+double to_f64(T x) {
+  const double nearest = static_cast<double>(x);
+  const __int128 back = static_cast<__int128>(nearest), exact = static_cast<__int128>(x);
+  if (kRound == Round::kNearestEven || back == exact) return nearest;
+  const bool wants_less = kRound == Round::kDown || (kRound == Round::kZero && exact > 0);
+  if (wants_less == (back < exact)) return nearest;
+  const uint64_t bits = std::bit_cast<uint64_t>(nearest);  // not zero, which would be exact
+  return std::bit_cast<double>((nearest > 0) == wants_less ? bits - 1 : bits + 1);
+}
+
 template <Round kRound>
 float to_f32(double x) {
   const float nearest = static_cast<float>(x);

@@ -13,7 +13,16 @@ constexpr int64_t kSat = 1, kRelu = 2, kNan = 4, kXorSign = 8;
 constexpr auto kAdd = [](double a, double b) { return a + b; };
 constexpr auto kSub = [](double a, double b) { return a - b; };
 constexpr auto kMul = [](double a, double b) { return a * b; };
-constexpr auto kFma = [](double a, double b, double c) { return std::fma(a, b, c); };
+
+// a * b + c, rounded to odd. The product of two 16-bit floats is exact; what the sum loses (bf16 exponents lie further
+// apart than a double is long) is found by Knuth's two-sum and kept in the last bit.
+double fma_odd(double a, double b, double c) {
+  const double product = a * b, sum = product + c;
+  const double part = sum - product, error = (product - (sum - part)) + (c - part);
+  const uint64_t bits = std::bit_cast<uint64_t>(sum);
+  if (!(std::abs(error) > 0) || !std::isfinite(sum) || (bits & 1) != 0) return sum;
+  return std::bit_cast<double>((error > 0) == (sum > 0) ? bits + 1 : bits - 1);
+}
 
 double limit(double x, int64_t flags) {
   if ((flags & kSat) != 0) return x > 0 ? (x < 1 ? x : 1) : 0;
@@ -45,7 +54,7 @@ void fma_half(Warp& w, const Instr& i) {
   const int64_t flags = i.imm;
   for_lanes(w, [=](int l) {
     d[l] = halves<kPair>([&](int s) {
-      return V::encode(limit(kFma(V::decode(a[l] >> s), V::decode(b[l] >> s), V::decode(c[l] >> s)), flags));
+      return V::encode(limit(fma_odd(V::decode(a[l] >> s), V::decode(b[l] >> s), V::decode(c[l] >> s)), flags));
     });
   });
 }

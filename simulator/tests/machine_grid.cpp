@@ -208,8 +208,8 @@ TEST_CASE("a grid barrier of more blocks than can be resident is a deadlock") {
   const LaunchResult result = program.run("k", {.grid = {49}, .block = {1024}, .card = "gb10"}, {pointer(data)});
   CHECK(result.status == Status::kDeadlock);
   CHECK(contains(result.report, "deadlock in k: no warp can get on and no operation is pending\n"));
-  CHECK(contains(result.report, "\n  block (0,0,0) warp 0: lanes 1-31 wait at test.ptx:25 (bar.sync 0): barrier 0 has 992 of 1024 threads, missing warp 0"));
-  CHECK(contains(result.report, "lane 0 poll"));
+  CHECK(contains(result.report, "\n  block (0,0,0) warp 0: lane 0 polls at test.ptx:20 (ld.acquire.gpu.global.u32); lanes 1-31 wait at test.ptx:24 (bar.sync): for lane 0\n"));
+  CHECK(contains(result.report, "\n  block (0,0,0) warps 1-31: lanes 0-31 wait at test.ptx:24 (bar.sync 0): barrier 0 has 992 of 1024 threads, missing warp 0\n"));
   CHECK(contains(result.report, "\n  1 of 49 blocks have not started: 48 are resident (1 on each of 48 SMs), and none of them ends"));
 }
 

@@ -1,0 +1,106 @@
+// Every opcode that the arithmetic rows of the instruction table stand for, against the reference formulas; the forms
+// that need a kernel of their own; and the list of rows that no test executes, which must be empty.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "cases.hpp"
+#include "ops/table.hpp"
+
+using namespace sim;
+using namespace sim::test;
+
+namespace {
+
+constexpr size_t kMostReports = 40;
+
+std::string hex(const Words& words) {
+  std::string text;
+  char digits[24];
+  for (const uint64_t word : words) {
+    std::snprintf(digits, sizeof digits, " %llx", static_cast<unsigned long long>(word));
+    text += digits;
+  }
+  return text;
+}
+
+Words row_of(const Words& all, uint32_t t, uint32_t words) {
+  return {all.begin() + static_cast<long>(t * words), all.begin() + static_cast<long>((t + 1) * words)};
+}
+
+// Runs a case and calls check(thread, inputs, outputs) until it returns false.
+template <class F>
+void judge(const Case& c, F&& check) {
+  Words out;
+  try {
+    out = run_case(c);
+  } catch (const std::exception& error) {
+    FAIL_CHECK(c.id << ": " << std::string(error.what()));
+    return;
+  }
+  for (uint32_t t = 0; t < c.threads; ++t)
+    if (!check(t, row_of(out, t, c.out_words))) return;
+}
+
+// The rows that lowering chose in the kernel of a case.
+void note_rows(const Case& c, std::set<const Form*>& executed) {
+  const auto module = load_ptx(c.ptx, c.id);
+  const Kernel* kernel = module->find("k");
+  std::map<Handler, int> handlers;
+  for (const std::string& text : kernel->text) {
+    const std::string opcode = text.substr(0, text.find_first_of(" ;"));
+    for (const Form* form : form_table().find(opcode)) executed.insert(form);
+    const size_t percent = text.find("%clock") != std::string::npos ? text.find("%clock") : text.find("%globaltimer");
+    if (percent != std::string::npos)
+      for (const Form* form : form_table().find(opcode + ":" + text.substr(percent, text.find_first_of(" ;", percent) - percent))) executed.insert(form);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every arithmetic form agrees with its reference") {
+  const std::vector<Case> cases = table_cases();
+  CHECK(cases.size() > 3000);
+  size_t reports = 0;
+  for (const Case& c : cases) {
+    const Opcode op(c.opcode);
+    judge(c, [&](uint32_t t, const Words& got) {
+      const Words in = c.sources(t);
+      auto want = reference(op, in);
+      if (!want) {
+        FAIL_CHECK(c.id << ": there is no reference for it");
+        return false;
+      }
+      want->resize(c.out_words);
+      if (agrees(op, in, got, *want)) return true;
+      FAIL_CHECK(c.id << " of" << hex(in) << " gives" << hex(got) << ", want" << hex(*want));
+      ++reports;
+      return false;
+    });
+    if (reports > kMostReports) return;
+  }
+}
+
+TEST_CASE("carry chains, packing, exchanges, memory and control") {
+  size_t reports = 0;
+  for (const HandCase& h : hand_cases()) {
+    judge(h.base, [&](uint32_t t, const Words& got) {
+      const Words want = h.expected(h.base, t);
+      if (got == want) return true;
+      FAIL_CHECK(h.base.id << " in thread " << t << " of" << hex(row_of(h.base.inputs, t, h.base.in_words)) << " gives" << hex(got) << ", want" << hex(want));
+      ++reports;
+      return false;
+    });
+    if (reports > kMostReports) return;
+  }
+}
+
+TEST_CASE("every row of the scalar tables is executed") {
+  std::set<const Form*> executed;
+  for (const Case& c : table_cases()) executed.insert(c.row);
+  for (const HandCase& h : hand_cases()) note_rows(h.base, executed);
+  for (const auto& group : {alu_forms(), float_forms(), compare_forms(), convert_forms(), memory_forms(), control_forms(), warp_forms()})
+    for (const Form& row : group) CHECK_MESSAGE(executed.count(&row) == 1, "never executed: " << std::string(row.pattern) << "   " << std::string(row.operands));
+}
