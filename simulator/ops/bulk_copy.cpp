@@ -62,10 +62,21 @@ void load_multicast(Warp& w, const Instr& i) {
   load(w, i);
 }
 void store(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, nullptr); }
-void move_shared(Warp& w, const Instr& i) { bulk(w, i, Space::kShared, Space::kShared, true, nullptr); }
+// An H200 ends these with "illegal instruction" in a launch that knows nothing of clusters.
+void require_cluster(Warp& w, const Instr& i) {
+  if (!w.kernel->is_explicit_cluster && w.kernel->required_cluster[0] == 0)
+    fault(w, i, -1, "a copy from shared memory to shared::cluster needs a kernel with cluster dimensions");
+}
+void move_shared(Warp& w, const Instr& i) {
+  require_cluster(w, i);
+  bulk(w, i, Space::kShared, Space::kShared, true, nullptr);
+}
 Reducer reducer_of(const Instr& i) { return reinterpret_cast<Reducer>(i.imm); }
 void reduce_global(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, reducer_of(i)); }
-void reduce_shared(Warp& w, const Instr& i) { bulk(w, i, Space::kShared, Space::kShared, true, reducer_of(i)); }
+void reduce_shared(Warp& w, const Instr& i) {
+  require_cluster(w, i);
+  bulk(w, i, Space::kShared, Space::kShared, true, reducer_of(i));
+}
 
 // A prefetch moves nothing that a program can see; its range must be valid all the same.
 void prefetch(Warp& w, const Instr& i) {

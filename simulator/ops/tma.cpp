@@ -93,6 +93,16 @@ Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_
   return box;
 }
 
+// Stores write whole 16-byte pieces: where dimension 0 does not fill its last piece, so do the bytes behind it. And
+// they refuse coordinates below zero, which loads take.
+void make_store(Warp& w, const Instr& i, int lane, Box& box) {
+  for (uint32_t d = 0; d < box.map.rank; ++d)
+    if (box.start[d] < 0)
+      refuse(w, i, lane,
+             "coordinate " + std::to_string(d) + " of a tensor store is negative: " + std::to_string(box.start[d]));
+  if (box.end != 0) box.end = (box.end + 15) / 16 * 16;
+}
+
 // Every row inside the tensor must lie in live memory. One look-up answers for all of them when one allocation holds
 // them.
 void check_global(Warp& w, const Instr& i, int lane, const Box& box, Access access) {
@@ -161,7 +171,7 @@ struct TensorLoad : TensorCopy {
     for (uint32_t at = 0; at < bytes; at += 4) {
       uint32_t value;
       std::memcpy(&value, data + at, 4);
-      value = numerics::f32_to_tf32(value, numerics::Round::kNearestEven);
+      value = numerics::f32_to_tf32(value, numerics::Round::kNearestEven) & ~0x1fffu;  // also of the NaN, 0x7fffe000
       std::memcpy(data + at, &value, 4);
     }
   }
@@ -220,7 +230,8 @@ void store(Warp& w, const Instr& i) {
   const int64_t op = i.imm >> 3;  // 0: copy, else 1 + ReduceOp
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
-    const Box box = make_box(w, i, lane, 0, 0, rank);
+    Box box = make_box(w, i, lane, 0, 0, rank);
+    make_store(w, i, lane, box);
     Reducer reducer = nullptr;
     if (op != 0) {
       reducer = reducer_for(box.map, static_cast<ReduceOp>(op - 1));

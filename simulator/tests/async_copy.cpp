@@ -78,38 +78,81 @@ TEST_CASE("cp.async faults") {
   CHECK_THROWS(Program(kernel("  cp.async.cg.shared.global [%r2], [%rd1];")));
 }
 
-TEST_CASE("bulk copies in both directions, inside shared memory, and prefetches") {
+constexpr char kWait[] = "W: mbarrier.try_wait.parity.shared.b64 %p1, [%r1], 0;\n  @!%p1 bra W;\n";
+
+TEST_CASE("bulk loads and a prefetch") {
   const Outcome o = run_ok(R"(
   mbarrier.init.shared.b64 [%r1], 1;
   createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;
-  mov.b16 %rs1, 1;
   mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 128;
   cp.async.bulk.prefetch.L2.global [%rd1+256], 512;
   cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes [%r2], [%rd1+16], 64, [%r1];
   cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%r2+64], [%rd1+256], 32, [%r1], %rd9;
-  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r2+96], [%rd1+512], 32, [%r1], %rs1;
-W: mbarrier.try_wait.parity.shared.b64 %p1, [%r1], 0;
-  @!%p1 bra W;
-  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 80;
-  cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r2+128], [%r2+32], 80, [%r1];
-V: mbarrier.try_wait.parity.shared.b64 %p1, [%r1], 1;
-  @!%p1 bra V;
-  fence.proxy.async;
-  cp.async.bulk.global.shared::cta.bulk_group [%rd2], [%r2], 96;
-  cp.async.bulk.commit_group;
-  cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint [%rd2+96], [%r2+96], 112, %rd9;
-  cp.async.bulk.commit_group;
-  cp.async.bulk.wait_group.read 1;
-  cp.async.bulk.wait_group 0;
-)",
-                           {.block = {1}});
+  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r2+96], [%rd1+512], 32, [%r1];
+)" + std::string(kWait) + dump(128));
   const std::vector<uint8_t> in = pattern(4096);
-  std::vector<uint8_t> want(208);
+  std::vector<uint8_t> want(128);
   std::memcpy(want.data(), in.data() + 16, 64);
   std::memcpy(want.data() + 64, in.data() + 256, 32);
   std::memcpy(want.data() + 96, in.data() + 512, 32);
-  std::memcpy(want.data() + 128, want.data() + 32, 80);
   CHECK(std::memcmp(o.out.data(), want.data(), want.size()) == 0);
+}
+
+TEST_CASE("a bulk load with a multicast mask of one rank") {
+  const Outcome o = run_ok(R"(
+  mbarrier.init.shared.b64 [%r1], 1;
+  mov.b16 %rs1, 1;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 32;
+  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r2], [%rd1+512], 32, [%r1], %rs1;
+)" + std::string(kWait) + dump(32));
+  CHECK(std::memcmp(o.out.data(), pattern(4096).data() + 512, 32) == 0);
+}
+
+TEST_CASE("a bulk copy inside shared memory needs a kernel with cluster dimensions") {
+  const std::string body = R"(
+  mbarrier.init.shared.b64 [%r1], 1;
+  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1+64];
+  st.shared.v4.b32 [%r2+128], {%r10, %r11, %r12, %r13};
+  fence.proxy.async.shared::cta;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 16;
+  cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r2], [%r2+128], 16, [%r1];
+)" + std::string(kWait) + dump(16);
+  check_fault(body, "needs a kernel with cluster dimensions");
+  std::string text = kernel(body);
+  const std::string signature = "(.param .u64 in, .param .u64 out)";
+  text.insert(text.find(signature) + signature.size(), " .reqnctapercluster 1, 1, 1");
+  Program program(text);
+  std::vector<uint8_t> in = pattern(4096), out(16);
+  program.add(in, "in");
+  program.add(out, "out");
+  program.run_ok("test", {.block = {1}, .card = "h200"}, {pointer(in), pointer(out)});
+  CHECK(std::equal(out.begin(), out.end(), in.begin() + 64));
+}
+
+TEST_CASE("bulk stores and their groups") {
+  const Outcome o = run_ok(R"(
+  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;
+  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1+32];
+  st.shared.v4.b32 [%r2], {%r10, %r11, %r12, %r13};
+  st.shared.v4.b32 [%r2+16], {%r13, %r12, %r11, %r10};
+  st.shared.v4.b32 [%r2+32], {%r10, %r10, %r10, %r10};
+  fence.proxy.async.shared::cta;
+  cp.async.bulk.global.shared::cta.bulk_group [%rd2], [%r2], 32;
+  cp.async.bulk.commit_group;
+  cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint [%rd2+32], [%r2+32], 16, %rd9;
+  cp.async.bulk.commit_group;
+  cp.async.bulk.wait_group.read 1;
+  cp.async.bulk.wait_group 0;
+)");
+  const std::vector<uint8_t> in = pattern(4096);
+  uint32_t words[4], got[12];
+  std::memcpy(words, in.data() + 32, 16);
+  std::memcpy(got, o.out.data(), 48);
+  for (int k = 0; k < 4; ++k) {
+    CHECK(got[k] == words[k]);
+    CHECK(got[4 + k] == words[3 - k]);
+    CHECK(got[8 + k] == words[0]);
+  }
 }
 
 TEST_CASE("bulk copy faults") {

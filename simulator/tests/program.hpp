@@ -70,7 +70,7 @@ class Program {
     const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card));
     const char* folder = std::getenv("SIM_RECORD");
     if (folder != nullptr && launch.card == std::string("h200") && result.status == LaunchResult::Status::kOk)
-      record(folder, entry, config, {params, params + at}, before);
+      record(folder, *kernel, config, {params, params + at}, before);
     return result;
   }
 
@@ -94,15 +94,16 @@ class Program {
 
   // <hash of the text>.ptx, and one file a launch: a line of text (the fields below), then the bytes of the parameters,
   // of all buffers before and of all buffers after.
-  void record(const std::string& folder, const char* entry, const LaunchConfig& c, const std::vector<std::byte>& params,
-              const std::vector<std::byte>& before) const {
+  void record(const std::string& folder, const Kernel& kernel, const LaunchConfig& c,
+              const std::vector<std::byte>& params, const std::vector<std::byte>& before) const {
     static int count = 0;
     const std::string name = std::to_string(std::hash<std::string>{}(text_));
     std::ofstream(folder + "/" + name + ".ptx") << text_;
     std::ofstream out(folder + "/" + name + "." + std::to_string(count++) + ".launch", std::ios::binary);
-    out << entry;
+    out << kernel.name;
     for (const Dim3& d : {c.grid, c.block}) out << ' ' << d.x << ' ' << d.y << ' ' << d.z;
-    out << ' ' << c.dynamic_shared_bytes << ' ' << params.size();
+    out << ' ' << c.dynamic_shared_bytes << ' ' << params.size() << ' ' << kernel.params.size();
+    for (const Param& p : kernel.params) out << ' ' << p.offset;
     for (const Buffer& b : buffers_) out << ' ' << reinterpret_cast<uint64_t>(b.data) << ' ' << b.bytes;
     out << '\n';
     for (const auto& bytes : {params, before, contents()})

@@ -42,7 +42,7 @@ struct Tensor {
   uint64_t bytes() const {
     uint64_t last = 0;
     for (uint32_t d = 0; d < rank; ++d) last += (dim[d] - 1) * stride[d];
-    return last + element;
+    return last + element + (16 - dim[0] * element % 16) % 16;  // the last row fills its 16-byte pieces
   }
   uint32_t pitch() const { return std::max(box[0] * element, swizzle == 0 ? 0u : 16u << swizzle); }
   uint32_t shared_bytes() const { return box_bytes() / (box[0] * element) * pitch(); }
@@ -66,8 +66,10 @@ MapBytes encode(const Tensor& t, uint64_t address) {
 }
 
 // Calls f(offset in the tensor or -1 outside, offset in shared memory) for every byte of the box. `base`: the shared
-// address of the box, whose bits the swizzle uses.
-void each_byte(const Tensor& t, uint32_t base, const std::function<void(int64_t, uint32_t)>& f) {
+// address of the box, whose bits the swizzle uses. Rows end with dimension 0 at loads, at the next multiple of 16 bytes
+// at stores.
+void each_byte(const Tensor& t, uint32_t base, bool stores, const std::function<void(int64_t, uint32_t)>& f) {
+  const uint64_t row_end = stores ? (t.dim[0] * t.element + 15) / 16 * 16 / t.element : t.dim[0];
   const uint32_t mask = t.swizzle == 0 ? 0 : (1u << t.swizzle) - 1;
   uint32_t row = 0;
   std::array<uint32_t, 5> k{};
@@ -81,7 +83,7 @@ void each_byte(const Tensor& t, uint32_t base, const std::function<void(int64_t,
               bool inside = true;
               for (uint32_t d = 0; d < t.rank; ++d) {
                 const int64_t c = int64_t{t.start[d]} + int64_t{k[d]} * (d == 0 ? 1 : t.step[d]);
-                inside = inside && c >= 0 && c < static_cast<int64_t>(t.dim[d]);
+                inside = inside && c >= 0 && c < static_cast<int64_t>(d == 0 ? row_end : t.dim[d]);
                 at += c * static_cast<int64_t>(t.stride[d]);
               }
               const uint32_t linear = base + row * t.pitch() + k[0] * t.element + b;
@@ -240,7 +242,7 @@ void check_load(const Tensor& t, const std::string& text, uint32_t offset) {
   for (uint32_t k = 0; k < kTile; ++k) want[k] = static_cast<uint8_t>(k * 11 + k / 256);
   // `tile` is 1024-byte aligned in shared memory, so only the offset matters to the swizzle.
   uint32_t byte = 0;
-  each_byte(t, offset, [&](int64_t from, uint32_t to) {
+  each_byte(t, offset, false, [&](int64_t from, uint32_t to) {
     const uint8_t fill = t.fills_nan ? (byte % 2 == 0 ? 0xf7 : 0x7f) : 0;
     want[offset + to] = from >= 0 ? memory[static_cast<size_t>(from)] : fill;
     ++byte;
@@ -257,6 +259,30 @@ TEST_CASE("random loads") {
     CAPTURE(t.rank);
     CAPTURE(t.swizzle);
     check_load(t, kernel(load_text(t.rank)), random() % 4 * 128);
+  }
+}
+
+TEST_CASE("tf32 tensors round to nearest even on their way in") {
+  // In, and what an H200 put into shared memory.
+  constexpr std::pair<uint32_t, uint32_t> kWords[] = {
+      {0x3f801000, 0x3f800000}, {0x3f803000, 0x3f804000}, {0xbf801000, 0xbf800000}, {0x3f801001, 0x3f802000},
+      {0x7f800001, 0x7fffe000}, {0x7f801000, 0x7fffe000}, {0xffc00000, 0x7fffe000}, {0x7f7fffff, 0x7f800000},
+      {0xff7ff000, 0xff800000}, {0x00001000, 0x00000000}, {0x00003000, 0x00004000}, {0x007fffff, 0x00800000},
+      {0x80003000, 0x80004000}, {0xff800000, 0xff800000}, {0x33333333, 0x33334000}, {0xcccccccc, 0xccccc000},
+  };
+  for (const uint32_t type : {11u, 12u}) {
+    Tensor t;
+    t.type = type;
+    t.element = 4;
+    t.rank = 1;
+    t.dim = {16, 1, 1, 1, 1};
+    t.stride = {4};
+    t.box = {16, 1, 1, 1, 1};
+    std::vector<uint8_t> memory(64);
+    for (size_t k = 0; k < 16; ++k) std::memcpy(memory.data() + 4 * k, &kWords[k].first, 4);
+    const Outcome o = run(kernel(load_text(1)), t, memory);
+    REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
+    for (size_t k = 0; k < 16; ++k) CHECK(std::memcmp(o.tile.data() + 4 * k, &kWords[k].second, 4) == 0);
   }
 }
 
@@ -290,6 +316,7 @@ TEST_CASE("random stores") {
   for (int k = 0; k < 200; ++k) {
     Tensor t = random_tensor(random);
     t.fills_nan = false;
+    for (int32_t& c : t.start) c = std::abs(c);
     CAPTURE(k);
     CAPTURE(t.rank);
     CAPTURE(t.swizzle);
@@ -301,7 +328,7 @@ TEST_CASE("random stores") {
     const Outcome o = run(kernel(store_text(t.rank, opcode)), t, memory, offset);
     REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
     std::vector<uint8_t> want = memory;
-    each_byte(t, offset, [&](int64_t to, uint32_t from) {
+    each_byte(t, offset, true, [&](int64_t to, uint32_t from) {
       if (to >= 0) want[static_cast<size_t>(to)] = o.tile[offset + from];
     });
     CHECK(o.memory == want);
@@ -332,7 +359,7 @@ void check_reduce(uint32_t type, const std::string& op, const std::function<T(T,
           memory);
   REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
   want = memory;
-  each_byte(t, 0, [&](int64_t to, uint32_t from) {
+  each_byte(t, 0, true, [&](int64_t to, uint32_t from) {
     if (to < 0 || to % t.element != 0) return;
     T a, b;
     std::memcpy(&a, want.data() + to, sizeof a);
@@ -408,6 +435,12 @@ TEST_CASE("misuse of tensor copies") {
   Tensor odd = t;
   odd.start[0] = 3;
   check_fault(run(load, odd, memory), Status::kIllegalInstruction, "multiple of 16 bytes");
+  Tensor negative = t;
+  negative.start[1] = -1;
+  CHECK(run(load, negative, memory).result.status == Status::kOk);
+  const std::string store = kernel(store_text(2, "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group"));
+  check_fault(run(store, negative, memory), Status::kIllegalInstruction,
+              "coordinate 1 of a tensor store is negative: -1");
   MapBytes ones;
   std::memset(ones.bytes, 0xff, sizeof ones.bytes);
   check_fault(run(load, t, memory, 0, ~0u, &ones), Status::kIllegalInstruction, "not a valid tensor map");

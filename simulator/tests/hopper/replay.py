@@ -36,6 +36,7 @@ class Launch:
     block: tuple[int, ...]
     shared: int
     params: bytes
+    offsets: tuple[int, ...]  # of each parameter
     buffers: tuple[tuple[int, int], ...]  # address in the recording process, bytes
     before: bytes
     after: bytes
@@ -47,19 +48,22 @@ def read_launch(path: Path) -> Launch:
     end = data.index(b"\n")
     entry, *fields = data[:end].decode().split()
     numbers = [int(f) for f in fields]
-    params, buffers = numbers[7], tuple(zip(numbers[8::2], numbers[9::2], strict=True))
+    params, count = numbers[7], numbers[8]
+    offsets, pairs = tuple(numbers[9 : 9 + count]), numbers[9 + count :]
+    buffers = tuple(zip(pairs[::2], pairs[1::2], strict=True))
     total = sum(size for _, size in buffers)
     at = end + 1
     return Launch(
-        path,
-        entry,
-        tuple(numbers[0:3]),
-        tuple(numbers[3:6]),
-        numbers[6],
-        data[at : at + params],
-        buffers,
-        data[at + params : at + params + total],
-        data[at + params + total :],
+        path=path,
+        entry=entry,
+        grid=tuple(numbers[0:3]),
+        block=tuple(numbers[3:6]),
+        shared=numbers[6],
+        params=data[at : at + params],
+        offsets=offsets,
+        buffers=buffers,
+        before=data[at + params : at + params + total],
+        after=data[at + params + total :],
     )
 
 
@@ -112,15 +116,6 @@ class Gpu:
             self.memory, self.capacity = pointer.value, size
         return self.memory
 
-    def pointers(self, function: ctypes.c_void_p, params: bytes) -> ctypes.Array[ctypes.c_void_p]:
-        """What cuLaunchKernel takes: the address of each parameter. Keeps the bytes alive until the next launch."""
-        self.params = ctypes.create_string_buffer(params, len(params))
-        start, found = ctypes.addressof(self.params), []
-        offset, size = ctypes.c_size_t(), ctypes.c_size_t()
-        while self.cu.cuFuncGetParamInfo(function, len(found), ctypes.byref(offset), ctypes.byref(size)) == 0:
-            found.append(start + offset.value)
-        return (ctypes.c_void_p * len(found))(*found)
-
     def run(self, launch: Launch) -> bytes:
         """The buffers after the launch, one after another."""
         offsets, total = [], 0
@@ -139,16 +134,9 @@ class Gpu:
             self.call("cuModuleLoadData", ctypes.byref(self.modules[cubin]), cubin.read_bytes())
         function = ctypes.c_void_p()
         self.call("cuModuleGetFunction", ctypes.byref(function), self.modules[cubin], launch.entry.encode())
-        self.call(
-            "cuLaunchKernel",
-            function,
-            *launch.grid,
-            *launch.block,
-            launch.shared,
-            None,
-            self.pointers(function, moved(launch, base, offsets)),
-            None,
-        )
+        params = ctypes.create_string_buffer(moved(launch, base, offsets), len(launch.params))
+        pointers = (ctypes.c_void_p * len(launch.offsets))(*[ctypes.addressof(params) + at for at in launch.offsets])
+        self.call("cuLaunchKernel", function, *launch.grid, *launch.block, launch.shared, None, pointers, None)
         self.call("cuCtxSynchronize")
         result = b""
         for (_, size_bytes), offset in zip(launch.buffers, offsets, strict=True):
