@@ -1,4 +1,5 @@
-// cuTensorMapEncodeTiled: the hardware's 128 bytes, checked against the rules that the real driver enforces.
+// cuTensorMapEncodeTiled: the hardware's 128 bytes, checked against the rules that the real driver enforces; it wants a
+// current context, though the encoding needs none.
 #include "numerics/tensor_map.hpp"
 
 #include "driver/state.hpp"
@@ -13,7 +14,7 @@ CUresult CUDAAPI cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType ty
                                         const cuuint32_t* steps, CUtensorMapInterleave interleave,
                                         CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
                                         CUtensorMapFloatOOBfill fill) {
-  return call({.context = false, .healthy = false}, [&]() -> CUresult {
+  return call({.context = true, .healthy = false}, [&]() -> CUresult {
     if (map == nullptr || dims == nullptr || box == nullptr || steps == nullptr || (rank > 1 && strides == nullptr))
       return CUDA_ERROR_INVALID_VALUE;
     TensorMapArguments a{.data_type = static_cast<uint32_t>(type),

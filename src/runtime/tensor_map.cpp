@@ -30,6 +30,7 @@ std::array<uint64_t, 16> encode_tensor_map(const Device& device, const ByteMatri
   const cuuint32_t box[2] = {static_cast<cuuint32_t>(matrix.box_bytes), static_cast<cuuint32_t>(matrix.box_rows)};
   const cuuint32_t element_strides[2] = {1, 1};
   CUtensorMap map{};
+  const ContextScope scope(device.state());  // the system's driver encodes only with a context
   const Driver& driver = device.state().driver();
   driver.check(driver.tensor_map_encode_tiled(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, const_cast<void*>(matrix.data),
                                               sizes, strides, box, element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
