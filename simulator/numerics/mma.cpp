@@ -3,6 +3,7 @@
 
 #include "mma_avx512.hpp"
 #include "mma_exact.hpp"
+#include "mma_rows.hpp"
 #include "mma_rules.hpp"
 
 namespace sim::numerics {
@@ -49,11 +50,19 @@ MmaFunction find_mma_exact(Arch arch, const MmaForm& form) {
   return arch == Arch::kSm90 ? mma_exact_float<Arch::kSm90> : mma_exact_float<Arch::kSm120>;
 }
 
+MmaFunction find_mma_rows(Arch arch, const MmaForm& form) {
+  const bool emulated = arch == Arch::kSm90 && is_f8(form.a);
+  if (!exists(arch, form) || is_integer(form.a) || emulated || __builtin_cpu_supports("avx2") == 0) return nullptr;
+  return arch == Arch::kSm90 ? mma_rows<Arch::kSm90> : mma_rows<Arch::kSm120>;
+}
+
 MmaFunction find_mma(Arch arch, const MmaForm& form) {
   const MmaFunction exact = find_mma_exact(arch, form);
-  if (exact == nullptr || !mma_has_avx512()) return exact;
-  const MmaFunction fast = find_mma_avx512(arch, form);
-  return fast != nullptr ? fast : exact;
+  if (exact == nullptr) return nullptr;
+  const MmaFunction fast = mma_has_avx512() ? find_mma_avx512(arch, form) : nullptr;
+  if (fast != nullptr) return fast;
+  const MmaFunction rows = find_mma_rows(arch, form);
+  return rows != nullptr ? rows : exact;
 }
 
 }  // namespace sim::numerics

@@ -46,6 +46,8 @@ using MmaFunction = void (*)(const MmaForm&, const MmaOperands&);
 
 MmaFunction find_mma(Arch arch, const MmaForm& form);
 MmaFunction find_mma_exact(Arch arch, const MmaForm& form);
+// The path between, for processors with AVX2; nullptr for forms that it does not do (integers, sm_90's fp8).
+MmaFunction find_mma_rows(Arch arch, const MmaForm& form);
 // True when the processor has the AVX-512 subsets (F, BW, DQ, VL, VNNI) of the fast paths.
 bool mma_has_avx512();
 
