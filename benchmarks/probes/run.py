@@ -134,10 +134,8 @@ def run_probe(path: Path) -> tuple[list[dict[str, Any]], str, float]:
     begin = time.monotonic()
     try:
         done = subprocess.run([str(path)], capture_output=True, text=True, timeout=MOST_SECONDS)
-        output, error = (
-            done.stdout,
-            "" if done.returncode == 0 else f"exit code {done.returncode}: {done.stderr.strip()}",
-        )
+        said = done.stderr.strip().replace(f"{HERE.parents[1]}/", "")
+        output, error = done.stdout, f"exit code {done.returncode}: {said}" if done.returncode else ""
     except subprocess.TimeoutExpired as expired:
         output, error = (expired.stdout or b"").decode(), f"longer than {MOST_SECONDS} s"
     rows = [json.loads(line) for line in output.splitlines() if line.startswith("{") and line.endswith("}")]

@@ -34,24 +34,23 @@ template <class Op, bool kDependent>
 void measure(const std::string& name, int threads) {
   static long long* const times = probe::allocate<long long>(1024);
   static u32* const sink = probe::allocate<u32>(512);
-  std::vector<double> cycles;
-  for (int i = 0; i < 15; ++i) {
+  probe::repeat("shared." + name, "clk", 15, [&] {
     access<Op, kDependent><<<1, threads>>>(times, sink);
     const auto t = probe::fetch(times, threads * 2);
     const auto [first, last] = std::minmax_element(t.begin(), t.end());
-    cycles.push_back(double(*last - *first) / (double(kBody) * kTurns * threads / 32));
-  }
-  probe::report("shared." + name, cycles, "clk");
+    return double(*last - *first) / (double(kBody) * kTurns * threads / 32);
+  });
 }
 
 template <class... Op>
-void all() {
+void intervals() {
   for (int warps : {1, 2, 4})
     (measure<Op, false>("interval." + name_of<Op>() + ".w" + probe::str(warps), warps * 128), ...);
-  (measure<Op, true>("latency." + name_of<Op>(), 32), ...);
 }
 
 int main() {
   const probe::Session session("shared");
-  all<LDS_32, LDS_128, LDSM_X4, LDSM_X4_T, STS_128>();
+  intervals<LDS_32, LDS_128, LDSM_X4, LDSM_X4_T, STS_128>();
+  measure<LDS_32, true>("latency.LDS_32", 32), measure<LDS_128, true>("latency.LDS_128", 32);
+  measure<LDSM_X4, true>("latency.LDSM_X4", 32), measure<LDSM_X4_T, true>("latency.LDSM_X4_T", 32);
 }

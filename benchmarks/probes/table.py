@@ -7,12 +7,14 @@ failed runs print too. What the numbers decided is in decisions.py, beside the t
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 import decisions
 
 Row = dict[str, Any]
+WIDTH = 120
 
 
 class Numbers:
@@ -49,6 +51,11 @@ def show(value: float | None, digits: int = 3) -> str:
     return f"{value:.0f}" if "e" in text else text
 
 
+def least(row: Row) -> str:
+    """The least value of a row whose repeats disagree."""
+    return f" (least {show(row['low'])})" if row["low"] < 0.9 * row["value"] else ""
+
+
 def grid(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = list(head)
@@ -74,7 +81,7 @@ def pipes(numbers: Numbers) -> str:
         each = 2 if op == "F2FP_E4M3" else 1
         lines.append([
             op.replace("_", " "),
-            show((numbers(name) or 0) / each),
+            show((numbers(name) or 0) / each) + least(numbers.rows[name]),
             show((numbers(f"pipes.latency.{op}") or 0) / each),
             decisions.ASSUMED_INTERVALS.get(op, "–"),
         ])  # fmt: skip
@@ -88,7 +95,7 @@ def pairs(numbers: Numbers) -> str:
         a, b = name.split(".", 2)[2].split("+")
         both, alone = numbers(name) or 0, [numbers(f"pipes.interval.{op}") or 0 for op in (a, b)]
         one, two = sum(alone), max(*alone, 2.0)  # two instructions need two issue slots
-        verdict = "issue binds, no verdict" if one <= 2.2 else "one pipe" if both > (one + two) / 2 else "two pipes"
+        verdict = "as one pipe" if both >= 0.97 * one else "as two" if both <= 1.15 * two else "overlap in part"
         lines.append([f"{a} + {b}".replace("_", " "), show(both), show(one), show(two), verdict])
     return grid(["pair", "A and B, clk", "if one pipe", "if two", "verdict"], lines)
 
@@ -141,7 +148,7 @@ def launches(numbers: Numbers) -> str:
         ]
         line += [show(numbers(f"launch.{kind}.{how}")) for kind in ("one", "cold", "graph_one")]
         lines.append(line)
-    head = ["us", "chain, eager, empty", "chain, eager, 4000 clk", "chain, graph, empty", "chain, graph, 4000 clk",
+    head = ["µs", "chain, eager, empty", "chain, eager, 4000 clk", "chain, graph, empty", "chain, graph, 4000 clk",
             "one, eager", "one, cold", "one, graph"]  # fmt: skip
     return grid(head, lines)
 
@@ -164,7 +171,7 @@ def sections(numbers: Numbers) -> list[tuple[str, str, list[str]]]:
         ("pull", "What SMs pull from L2", [pull(numbers)]),
         ("latency", "Latencies of memory and order", [
             grid(["access", "clk", "ns"], [
-                [name.split(".", 1)[1], show(numbers(name)), show((numbers(name) or 0) / numbers.ghz())]
+                [name, show(numbers(name)), show((numbers(name) or 0) / numbers.ghz())]
                 for name in numbers.names(r"latency\..*|order\..*")]),
         ]),
         ("floor", "The best read-only kernel", [floor(numbers)]),
@@ -173,7 +180,7 @@ def sections(numbers: Numbers) -> list[tuple[str, str, list[str]]]:
                    "publish.hop.{r}"),
             matrix(numbers, "barrier of N blocks, clk; bytes each", ("0", "8192"), (2, *splits),
                    "publish.barrier.{c}.{r}"),
-            matrix(numbers, "merge of S partials, us of the launch; S", ("none", "last", "slices",
+            matrix(numbers, "merge of S partials, µs of the launch; S", ("none", "last", "slices",
                    "slices_cooperative", "cluster"), splits, "merge.{r}.{c}"),
         ]),
         ("cluster", "Clusters", [
@@ -182,7 +189,7 @@ def sections(numbers: Numbers) -> list[tuple[str, str, list[str]]]:
         ]),
         ("launch", "Launches", [
             launches(numbers),
-            matrix(numbers, "host clock, us", ("plain.1", "plain.132", "cooperative.1", "cooperative.132"),
+            matrix(numbers, "host clock, µs", ("plain.1", "plain.132", "cooperative.1", "cooperative.132"),
                    ("call", "round_trip"), "host.{c}.{r}"),
         ]),
         ("icache", "Cold instruction fetch", [
@@ -200,20 +207,27 @@ def text(result: dict[str, Any]) -> str:
 def markdown(result: dict[str, Any]) -> str:
     """docs/probes.md."""
     numbers = Numbers(result)
+    nvcc = re.findall(r"[\d.]+\d", result["nvcc"])
     before, after = result.get("smi_before", {}), result.get("smi_after", {})
     parts = [
         "# Probes: what the machine does\n",
-        f"Measured on one {before.get('name', '?')} (driver {before.get('driver_version', '?')}) on"
-        f" {result['date'][:10]} by `{result['command']}`, compiled by {result['nvcc'].split('/')[0]}. SM clock during"
-        f" the probes {show(numbers.ghz(), 4)} GHz (clock64 against globaltimer, before and after each),"
-        f" {before.get('clocks.sm', '?')} idle before and {after.get('clocks.sm', '?')} after. Values are medians;"
-        f" least, greatest and number of repeats are in the record. {result['sass']['checked']} counts of the SASS"
-        f" were checked, {len(result['sass']['wrong'])} differ from the source.\n",
-        "Generated by `benchmarks/probes/run.py --table` from the record in `benchmarks/results/`; change"
-        " `benchmarks/probes/decisions.py`, not this page.\n",
+        textwrap.fill(
+            f"Measured on one {before.get('name', '?')} (driver {before.get('driver_version', '?')}) on"
+            f" {result['date'][:10]} by `{result['command']}`, compiled by nvcc {nvcc[0] if nvcc else '?'}. SM clock"
+            f" during the probes {show(numbers.ghz(), 4)} GHz (clock64 against globaltimer, before and after each),"
+            f" {before.get('clocks.sm', '?')} idle before and {after.get('clocks.sm', '?')} after. Values are medians;"
+            f" least, greatest and number of repeats are in the record. {result['sass']['checked']} counts of the SASS"
+            f" were checked, {len(result['sass']['wrong'])} differ from the source.",
+            WIDTH,
+        )
+        + "\n",
+        "Generated by `benchmarks/probes/run.py --table` from the record in `benchmarks/results/`; change\n"
+        "`benchmarks/probes/decisions.py`, not this page.\n",
     ]
     for error in result["errors"]:
-        parts.append(f"The probe `{error}` failed in this record: {result['errors'][error]}\n")
+        parts.append(
+            f"The probe {error} ended early in this record: {result['errors'][error]}. What it had measured is here.\n"
+        )
     for key, heading, tables in sections(numbers):
         parts += [f"## {heading}\n", *tables]
         if note := decisions.TEXT.get(key):
