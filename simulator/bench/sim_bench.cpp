@@ -15,14 +15,14 @@ namespace {
 
 using namespace sim;
 
-constexpr int kUnroll = 32;           // loop bodies; two more instructions and the branch close each round
-constexpr uint32_t kThreads = 128;    // four warps
+constexpr int kUnroll = 32;         // loop bodies; two more instructions and the branch close each round
+constexpr uint32_t kThreads = 128;  // four warps
 
 struct Row {
   const char *key, *title, *unit;
-  double aim;                          // per second and core
+  double aim;                            // per second and core
   std::function<std::string(int)> body;  // body n of the unrolled loop
-  int counted;                         // instructions of a body that the row counts
+  int counted;                           // instructions of a body that the row counts
   double per_second = 0;
 };
 
@@ -32,19 +32,26 @@ std::string reg(int n) { return "%r" + std::to_string(n); }
 std::string alu_body(int n) {
   const std::string d = reg(1 + n % 8), a = reg(1 + (n + 3) % 8), b = reg(1 + (n + 5) % 8);
   switch (n % 4) {
-    case 0: return "add.s32 " + d + ", " + a + ", " + b + ";\n";
-    case 1: return "fma.rn.f32 " + d + ", " + a + ", " + b + ", " + d + ";\n";
-    case 2: return "xor.b32 " + d + ", " + a + ", " + b + ";\n";
-    default: return "shl.b32 " + d + ", " + a + ", 1;\n";
+    case 0:
+      return "add.s32 " + d + ", " + a + ", " + b + ";\n";
+    case 1:
+      return "fma.rn.f32 " + d + ", " + a + ", " + b + ", " + d + ";\n";
+    case 2:
+      return "xor.b32 " + d + ", " + a + ", " + b + ";\n";
+    default:
+      return "shl.b32 " + d + ", " + a + ", 1;\n";
   }
 }
 
 // A row of words per warp, a column with stride 31, and a store.
 std::string shared_body(int n) {
   switch (n % 3) {
-    case 0: return "ld.shared.u32 " + reg(1 + n % 8) + ", [%r20+" + std::to_string(128 * (n % 4)) + "];\n";
-    case 1: return "ld.shared.u32 " + reg(1 + n % 8) + ", [%r21+" + std::to_string(4 * n) + "];\n";
-    default: return "st.shared.u32 [%r20+" + std::to_string(128 * (n % 4)) + "], " + reg(1 + n % 8) + ";\n";
+    case 0:
+      return "ld.shared.u32 " + reg(1 + n % 8) + ", [%r20+" + std::to_string(128 * (n % 4)) + "];\n";
+    case 1:
+      return "ld.shared.u32 " + reg(1 + n % 8) + ", [%r21+" + std::to_string(4 * n) + "];\n";
+    default:
+      return "st.shared.u32 [%r20+" + std::to_string(128 * (n % 4)) + "], " + reg(1 + n % 8) + ";\n";
   }
 }
 
@@ -65,8 +72,9 @@ std::string program(const Row& row) {
   for (int n = 1; n <= 8; ++n) text += "mad.lo.s32 " + reg(n) + ", %r9, 2654435761, " + std::to_string(n * 97) + ";\n";
   text += "and.b32 %r7, %r7, 0x3f3f3f3f;\nand.b32 %r8, %r8, 0x3f3f3f3f;\n";  // scales stay small
   for (int n = 30; n < 46; ++n) text += "mov.f32 %f" + std::to_string(n) + ", 0f00000000;\n";
-  text += "mov.u32 %r20, area;\nshl.b32 %r21, %r9, 2;\nadd.u32 %r20, %r20, %r21;\n"
-          "mov.u32 %r21, area;\nmad.lo.u32 %r21, %r9, 124, %r21;\n$loop:\n";
+  text +=
+      "mov.u32 %r20, area;\nshl.b32 %r21, %r9, 2;\nadd.u32 %r20, %r20, %r21;\n"
+      "mov.u32 %r21, area;\nmad.lo.u32 %r21, %r9, 124, %r21;\n$loop:\n";
   for (int n = 0; n < kUnroll; ++n) text += row.body(n);
   text += "sub.s32 %r0, %r0, 1;\nsetp.ne.s32 %p1, %r0, 0;\n@%p1 bra $loop;\nret;\n}\n";
   return text;
@@ -97,8 +105,10 @@ double measure(const Row& row, double seconds) {
     const double taken = processor_seconds() - begin;
     spent += taken;
     const double counted = static_cast<double>(rounds) * kUnroll * row.counted * (kThreads / kWarpSize);
-    if (taken > 0.02) best = std::max(best, counted / taken);
-    else rounds *= 4;
+    if (taken > 0.02)
+      best = std::max(best, counted / taken);
+    else
+      rounds *= 4;
   }
   return best;
 }
@@ -109,9 +119,12 @@ int main(int argc, char** argv) {
   bool is_json = false;
   double seconds = 1.0;
   for (int n = 1; n < argc; ++n) {
-    if (std::strcmp(argv[n], "--json") == 0) is_json = true;
-    else if (std::strcmp(argv[n], "--seconds") == 0 && n + 1 < argc) seconds = std::atof(argv[++n]);
-    else return std::fprintf(stderr, "usage: sim_bench [--json] [--seconds S]\n"), 2;
+    if (std::strcmp(argv[n], "--json") == 0)
+      is_json = true;
+    else if (std::strcmp(argv[n], "--seconds") == 0 && n + 1 < argc)
+      seconds = std::atof(argv[++n]);
+    else
+      return std::fprintf(stderr, "usage: sim_bench [--json] [--seconds S]\n"), 2;
   }
   setenv("B12X_SIM_THREADS", "1", 1);
   Row rows[] = {{"alu", "ALU", "warp instructions", 60e6, alu_body, 1},

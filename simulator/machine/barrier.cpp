@@ -1,5 +1,5 @@
-// The sixteen named barriers of a CTA. Arrivals are counted in whole warps, as the hardware does: lanes of one warp that
-// come one after the other count when the last of its live lanes is there.
+// The sixteen named barriers of a CTA. Arrivals are counted in whole warps, as the hardware does: lanes of one warp
+// that come one after the other count when the last of its live lanes is there.
 #include "machine/block.hpp"
 #include "machine/fault.hpp"
 
@@ -17,10 +17,17 @@ void deliver(Warp& w, const Split& s, const BarrierState& barrier) {
   const bool all = barrier.popc == barrier.voters, any = barrier.popc != 0;
   w.mask = s.mask;
   switch (s.reduction) {
-    case Reduction::kNone: break;
-    case Reduction::kPopc: for_lanes(w, [&](int lane) { u32(w, s.result)[lane] = barrier.popc; }); break;
-    case Reduction::kAnd: set_pred(w, s.result, all ? ~0u : 0u); break;
-    case Reduction::kOr: set_pred(w, s.result, any ? ~0u : 0u); break;
+    case Reduction::kNone:
+      break;
+    case Reduction::kPopc:
+      for_lanes(w, [&](int lane) { u32(w, s.result)[lane] = barrier.popc; });
+      break;
+    case Reduction::kAnd:
+      set_pred(w, s.result, all ? ~0u : 0u);
+      break;
+    case Reduction::kOr:
+      set_pred(w, s.result, any ? ~0u : 0u);
+      break;
   }
 }
 
@@ -47,21 +54,26 @@ void arrive(Warp& w, const Instr& i, const BarrierArrival& a) {
   if (a.is_aligned && !converge(w, i)) return;
   const int lane = std::countr_zero(w.mask);
   const uint32_t all = static_cast<uint32_t>(block.warps.size()) * kWarpSize;
-  if (a.id > kClusterBarrier) fault(w, i, lane, "barrier " + std::to_string(a.id) + " does not exist: a CTA has barriers 0 to 15");
+  if (a.id > kClusterBarrier)
+    fault(w, i, lane, "barrier " + std::to_string(a.id) + " does not exist: a CTA has barriers 0 to 15");
   if (a.threads % kWarpSize != 0)
-    fault(w, i, lane, "barrier " + std::to_string(a.id) + " counts " + std::to_string(a.threads) +
-                          " threads, which is not a multiple of 32");
+    fault(w, i, lane,
+          "barrier " + std::to_string(a.id) + " counts " + std::to_string(a.threads) +
+              " threads, which is not a multiple of 32");
   if (a.threads > all)
-    fault(w, i, lane, "barrier " + std::to_string(a.id) + " counts " + std::to_string(a.threads) +
-                          " threads, but the block has " + std::to_string(block.thread_count));
+    fault(w, i, lane,
+          "barrier " + std::to_string(a.id) + " counts " + std::to_string(a.threads) + " threads, but the block has " +
+              std::to_string(block.thread_count));
   BarrierState& barrier = block.barriers[a.id];
   if (barrier.is_pending && barrier.expected != a.threads) {
     const auto text = [](uint32_t n) { return n == 0 ? std::string("all") : std::to_string(n); };
-    fault(w, i, lane, "barrier " + std::to_string(a.id) + " counts " + text(a.threads) +
-                          " threads here, but the threads that already wait count " + text(barrier.expected));
+    fault(w, i, lane,
+          "barrier " + std::to_string(a.id) + " counts " + text(a.threads) +
+              " threads here, but the threads that already wait count " + text(barrier.expected));
   }
   if ((w.barrier_lanes[a.id] & w.mask) != 0)
-    fault(w, i, lane, "lane arrives twice at barrier " + std::to_string(a.id) + " before the rest of its warp has arrived");
+    fault(w, i, lane,
+          "lane arrives twice at barrier " + std::to_string(a.id) + " before the rest of its warp has arrived");
   barrier.is_pending = true;
   barrier.expected = a.threads;
   barrier.popc += static_cast<uint32_t>(std::popcount(a.votes & w.mask));
@@ -80,8 +92,9 @@ void arrive(Warp& w, const Instr& i, const BarrierArrival& a) {
     w.barrier_lanes[a.id] = 0;
     barrier.arrived += kWarpSize;
     if (barrier.arrived > required_threads(block, barrier))
-      fault(w, i, lane, "more threads arrive at barrier " + std::to_string(a.id) + " than it counts (" +
-                            std::to_string(barrier.expected) + ")");
+      fault(w, i, lane,
+            "more threads arrive at barrier " + std::to_string(a.id) + " than it counts (" +
+                std::to_string(barrier.expected) + ")");
   }
   note_progress(w);
   release_when_complete(block, a.id);

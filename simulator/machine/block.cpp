@@ -10,19 +10,24 @@
 namespace sim {
 namespace {
 
-constexpr size_t kAlign = 1024;       // of shared memory: the span of the widest swizzle
-constexpr uint8_t kPoison = 0xff;     // shared memory at entry: NaN in every format that has one
+constexpr size_t kAlign = 1024;    // of shared memory: the span of the widest swizzle
+constexpr uint8_t kPoison = 0xff;  // shared memory at entry: NaN in every format that has one
 
 size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
 
 uint32_t lane_mask(Special kind, int lane) {
   const uint32_t bit = 1u << lane;
   switch (kind) {
-    case Special::kLanemaskEq: return bit;
-    case Special::kLanemaskLt: return bit - 1;
-    case Special::kLanemaskLe: return bit | (bit - 1);
-    case Special::kLanemaskGt: return ~(bit | (bit - 1));
-    default: return ~(bit - 1);
+    case Special::kLanemaskEq:
+      return bit;
+    case Special::kLanemaskLt:
+      return bit - 1;
+    case Special::kLanemaskLe:
+      return bit | (bit - 1);
+    case Special::kLanemaskGt:
+      return ~(bit | (bit - 1));
+    default:
+      return ~(bit - 1);
   }
 }
 
@@ -31,42 +36,70 @@ uint64_t special_value(const Block& block, const Warp& w, Special kind, int lane
   const Dim3 &shape = config.block, &grid = config.grid;
   const uint32_t thread = w.index * kWarpSize + static_cast<uint32_t>(lane);
   switch (kind) {
-    case Special::kTidX: return thread % shape.x;
-    case Special::kTidY: return thread / shape.x % shape.y;
-    case Special::kTidZ: return thread / shape.x / shape.y;
-    case Special::kNtidX: return shape.x;
-    case Special::kNtidY: return shape.y;
-    case Special::kNtidZ: return shape.z;
-    case Special::kCtaidX: return block.id.x;
-    case Special::kCtaidY: return block.id.y;
-    case Special::kCtaidZ: return block.id.z;
-    case Special::kNctaidX: return grid.x;
-    case Special::kNctaidY: return grid.y;
-    case Special::kNctaidZ: return grid.z;
-    case Special::kLaneId: return static_cast<uint64_t>(lane);
-    case Special::kWarpId: return w.index;
-    case Special::kNwarpId: return block.warps.size();
-    case Special::kSmId: return block.index % static_cast<uint64_t>(block.grid->card->sm_count);
-    case Special::kNsmId: return static_cast<uint64_t>(block.grid->card->sm_count);
-    case Special::kGridId: return block.grid->id;
+    case Special::kTidX:
+      return thread % shape.x;
+    case Special::kTidY:
+      return thread / shape.x % shape.y;
+    case Special::kTidZ:
+      return thread / shape.x / shape.y;
+    case Special::kNtidX:
+      return shape.x;
+    case Special::kNtidY:
+      return shape.y;
+    case Special::kNtidZ:
+      return shape.z;
+    case Special::kCtaidX:
+      return block.id.x;
+    case Special::kCtaidY:
+      return block.id.y;
+    case Special::kCtaidZ:
+      return block.id.z;
+    case Special::kNctaidX:
+      return grid.x;
+    case Special::kNctaidY:
+      return grid.y;
+    case Special::kNctaidZ:
+      return grid.z;
+    case Special::kLaneId:
+      return static_cast<uint64_t>(lane);
+    case Special::kWarpId:
+      return w.index;
+    case Special::kNwarpId:
+      return block.warps.size();
+    case Special::kSmId:
+      return block.index % static_cast<uint64_t>(block.grid->card->sm_count);
+    case Special::kNsmId:
+      return static_cast<uint64_t>(block.grid->card->sm_count);
+    case Special::kGridId:
+      return block.grid->id;
     case Special::kLanemaskEq:
     case Special::kLanemaskLe:
     case Special::kLanemaskLt:
     case Special::kLanemaskGe:
-    case Special::kLanemaskGt: return lane_mask(kind, lane);
-    case Special::kDynamicSmemSize: return config.dynamic_shared_bytes;
-    case Special::kTotalSmemSize: return round_up(block.shared_bytes + block.grid->card->shared_reserved, 128);
+    case Special::kLanemaskGt:
+      return lane_mask(kind, lane);
+    case Special::kDynamicSmemSize:
+      return config.dynamic_shared_bytes;
+    case Special::kTotalSmemSize:
+      return round_up(block.shared_bytes + block.grid->card->shared_reserved, 128);
     // Clusters have one block: its rank is 0, and cluster ids are block ids.
     case Special::kClusterCtaid:
-    case Special::kClusterCtarank: return 0;
+    case Special::kClusterCtarank:
+      return 0;
     case Special::kClusterNctaid:
-    case Special::kClusterNctarank: return 1;
-    case Special::kClusterid: return block.id.x;
-    case Special::kNclusterid: return grid.x;
-    case Special::kIsExplicitCluster: return w.kernel->is_explicit_cluster ? 1 : 0;
+    case Special::kClusterNctarank:
+      return 1;
+    case Special::kClusterid:
+      return block.id.x;
+    case Special::kNclusterid:
+      return grid.x;
+    case Special::kIsExplicitCluster:
+      return w.kernel->is_explicit_cluster ? 1 : 0;
     case Special::kCurrentGraphExec:
-    case Special::kEnvReg: return 0;
-    default: return 0;  // clocks are read by their own instructions
+    case Special::kEnvReg:
+      return 0;
+    default:
+      return 0;  // clocks are read by their own instructions
   }
 }
 
@@ -195,7 +228,8 @@ uint64_t fingerprint(const Block& block) {
     add(w.regs, w.kernel->register_file_bytes);
     for (uint32_t p = 1; p < w.kernel->pred_count; ++p) hash = mix(hash, w.preds[p]);
     uint64_t splits = 0;  // their order does not matter
-    for (const Split& s : w.waiting) splits += mix(static_cast<uint64_t>(s.pc) << 32 | s.mask, static_cast<uint64_t>(s.wait));
+    for (const Split& s : w.waiting)
+      splits += mix(static_cast<uint64_t>(s.pc) << 32 | s.mask, static_cast<uint64_t>(s.wait));
     hash = mix(hash, splits);
   }
   return hash;

@@ -19,25 +19,27 @@ struct Grid {
   Memory* memory = nullptr;
   const Card* card = nullptr;
   uint64_t id = 0;
-  uint64_t start_nanoseconds = 0;             // %globaltimer when the grid started
-  std::atomic<uint64_t> skipped_cycles{0};    // time that passed while everything waited
+  uint64_t start_nanoseconds = 0;           // %globaltimer when the grid started
+  std::atomic<uint64_t> skipped_cycles{0};  // time that passed while everything waited
 };
 
 // A named barrier of the CTA. Counts are threads in multiples of the warp size, as the hardware counts them.
 struct BarrierState {
-  uint32_t expected = 0;       // of an instruction with a thread count; 0 = all live warps, or nobody has arrived
+  uint32_t expected = 0;  // of an instruction with a thread count; 0 = all live warps, or nobody has arrived
   uint32_t arrived = 0;
-  bool is_pending = false;     // somebody has arrived in this generation
-  uint32_t generation = 0;     // completed so often
-  uint32_t popc = 0;           // lanes with a true predicate (bar.red)
-  uint32_t voters = 0;         // lanes that gave a predicate
+  bool is_pending = false;  // somebody has arrived in this generation
+  uint32_t generation = 0;  // completed so often
+  uint32_t popc = 0;        // lanes with a true predicate (bar.red)
+  uint32_t voters = 0;      // lanes that gave a predicate
 };
 inline constexpr uint32_t kBarriers = 16;
 inline constexpr uint32_t kClusterBarrier = kBarriers;  // one more, for barrier.cluster in clusters of one block
 
 // State that ops/async.cpp keeps per block: cp.async and bulk groups per thread, mbarrier side table. Defined there.
 struct AsyncState;
-struct AsyncStateDeleter { void operator()(AsyncState*) const; };
+struct AsyncStateDeleter {
+  void operator()(AsyncState*) const;
+};
 
 struct Block {
   // Shared addresses start at 1 KB, where the driver's reserved kilobyte ends on sm_90 and sm_120.
@@ -50,14 +52,14 @@ struct Block {
   Grid* grid = nullptr;
   Dim3 id;
   uint32_t thread_count = 0;
-  std::byte* shared = nullptr;     // address kSharedBase is shared[0]
-  uint32_t shared_bytes = 0;       // static + dynamic
+  std::byte* shared = nullptr;  // address kSharedBase is shared[0]
+  uint32_t shared_bytes = 0;    // static + dynamic
   std::vector<Warp> warps;
   BarrierState barriers[kBarriers + 1];
   std::unique_ptr<AsyncState, AsyncStateDeleter> async;
-  uint64_t progress = 0;           // any state change that a poll could see: barrier, mbarrier, store, async completion
-  uint64_t index = 0;              // linear block index; grids start blocks in this order
-  uint64_t cycles = 0;             // SM clock: one warp instruction per cycle
+  uint64_t progress = 0;  // any state change that a poll could see: barrier, mbarrier, store, async completion
+  uint64_t index = 0;     // linear block index; grids start blocks in this order
+  uint64_t cycles = 0;    // SM clock: one warp instruction per cycle
 };
 
 inline void note_progress(Warp& w) {

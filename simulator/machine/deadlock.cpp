@@ -87,7 +87,8 @@ std::string warp_text(const Block& block, const Warp& w) {
 
 }  // namespace
 
-std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& blocks, uint64_t waiting, uint32_t per_sm) {
+std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& blocks, uint64_t waiting,
+                            uint32_t per_sm) {
   std::string report = "deadlock in " + grid.kernel->name + ": no warp can get on and no operation is pending";
   size_t lines = 0;
   size_t untold = 0;
@@ -115,8 +116,9 @@ std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& b
   if (untold != 0) report += "\n  and " + std::to_string(untold) + " more blocks";
   if (waiting != 0)
     report += "\n  " + std::to_string(waiting) + " of " + std::to_string(grid.config.grid.count()) +
-              " blocks have not started: " + std::to_string(blocks.size()) + " are resident (" + std::to_string(per_sm) +
-              " on each of " + std::to_string(grid.card->sm_count) + " SMs), and none of them ends";
+              " blocks have not started: " + std::to_string(blocks.size()) + " are resident (" +
+              std::to_string(per_sm) + " on each of " + std::to_string(grid.card->sm_count) +
+              " SMs), and none of them ends";
   return report;
 }
 

@@ -8,7 +8,9 @@
 
 namespace sim {
 
-// `blocks` are the resident ones by index; `waiting` blocks could not start because `per_sm` per SM are resident already.
-std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& blocks, uint64_t waiting, uint32_t per_sm);
+// `blocks` are the resident ones by index; `waiting` blocks could not start because `per_sm` per SM are resident
+// already.
+std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& blocks, uint64_t waiting,
+                            uint32_t per_sm);
 
 }  // namespace sim

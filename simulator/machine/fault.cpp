@@ -1,5 +1,6 @@
 // Reports of faults: warp, instruction and lane in, text for people out.
-//   kernels/gemm/x.cuh:212  ld.global.v4.u32  block (17,0,0) thread 35: 16 bytes past w2_scale (cuMemAlloc #12, 4096 bytes)
+//   kernels/gemm/x.cuh:212  ld.global.v4.u32  block (17,0,0) thread 35: 16 bytes past w2_scale (cuMemAlloc #12, 4096
+//   bytes)
 //     in load_scales(), called at kernels/gemm/x.cuh:300
 //     b12x_gemm  warp 1 lane 3  gemm.ptx:1024: ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%rd5+16]
 #include "machine/fault.hpp"

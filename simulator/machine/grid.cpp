@@ -19,12 +19,12 @@ namespace {
 
 using Status = LaunchResult::Status;
 
-constexpr uint32_t kDefaultMxcsr = 0x1f80;          // round to nearest, subnormals kept, no traps
+constexpr uint32_t kDefaultMxcsr = 0x1f80;  // round to nearest, subnormals kept, no traps
 constexpr auto kPause = std::chrono::microseconds(50);
-constexpr int kSpins = 64;                          // looks at the others' progress before a worker sleeps
-constexpr uint64_t kMostRounds = 1ull << 24;        // of the lone look, against polls whose state never repeats
-constexpr uint64_t kLongestJump = 1ull << 32;       // cycles, about 2 s
-constexpr size_t kKeptStorages = 2;                 // per worker between launches
+constexpr int kSpins = 64;                     // looks at the others' progress before a worker sleeps
+constexpr uint64_t kMostRounds = 1ull << 24;   // of the lone look, against polls whose state never repeats
+constexpr uint64_t kLongestJump = 1ull << 32;  // cycles, about 2 s
+constexpr size_t kKeptStorages = 2;            // per worker between launches
 
 struct Resident {
   std::unique_ptr<BlockStorage> storage;
@@ -228,7 +228,8 @@ void work(Run& run, Worker& me) {
 std::string refusal(const Kernel& kernel, const LaunchConfig& config, const Card& card, uint32_t per_sm) {
   if (!kernel.load_error.empty()) return kernel.name + " cannot run: " + kernel.load_error;
   if (config.cluster.count() != 1)
-    return kernel.name + ": cluster " + to_string(config.cluster) + " asked for, the simulator runs clusters of one block";
+    return kernel.name + ": cluster " + to_string(config.cluster) +
+           " asked for, the simulator runs clusters of one block";
   if (config.grid.count() == 0 || config.block.count() == 0) return kernel.name + ": the grid is empty";
   if (per_sm == 0) return kernel.name + ": a block does not fit on an SM of " + card.name;
   const uint64_t capacity = static_cast<uint64_t>(per_sm) * static_cast<uint64_t>(card.sm_count);
@@ -253,7 +254,8 @@ Machine& machine() {
 
 }  // namespace
 
-LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory, const Card& card) {
+LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
+                      const Card& card) {
   const auto begin = std::chrono::steady_clock::now();
   Machine& m = machine();
   const std::lock_guard lock(m.mutex);

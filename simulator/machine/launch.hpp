@@ -23,8 +23,8 @@ struct Dim3 {
 
 // A simulated card; the rows are in machine/cards.cpp. Sources: spec/sm120-hardware.md §1.
 struct Card {
-  const char* key;             // "rtx-pro-6000"
-  const char* name;            // "NVIDIA RTX PRO 6000 Blackwell Workstation Edition"
+  const char* key;   // "rtx-pro-6000"
+  const char* name;  // "NVIDIA RTX PRO 6000 Blackwell Workstation Edition"
   int cc_major, cc_minor;
   int sm_count;
   uint32_t clock_khz, memory_clock_khz, memory_bus_bits;
@@ -35,23 +35,23 @@ struct Card {
 const Card* find_card(std::string_view key);  // nullptr: unknown
 std::vector<const Card*> all_cards();
 
-// Blocks of `threads` threads and `shared_bytes` (static + dynamic) that one SM holds at a time; 0: none fits. Registers
-// count only where the PTX limits them (.maxnreg): other allocations are known to ptxas alone.
+// Blocks of `threads` threads and `shared_bytes` (static + dynamic) that one SM holds at a time; 0: none fits.
+// Registers count only where the PTX limits them (.maxnreg): other allocations are known to ptxas alone.
 uint32_t blocks_per_sm(const Kernel& kernel, const Card& card, uint32_t threads, uint32_t shared_bytes);
 
 // All memory that a kernel may touch. Device addresses are host addresses. Thread safe.
 struct Allocation {
   uint64_t address = 0, bytes = 0;
-  uint64_t serial = 0;         // "cuMemAlloc #12"
-  std::string name;            // how reports call it
-  bool is_owned = false;       // allocated here (red zones, quarantine) or registered host memory
+  uint64_t serial = 0;    // "cuMemAlloc #12"
+  std::string name;       // how reports call it
+  bool is_owned = false;  // allocated here (red zones, quarantine) or registered host memory
 };
 class Memory {
  public:
   Memory();
   ~Memory();
-  uint64_t allocate(uint64_t bytes, std::string name);         // 256-byte aligned, red zones around it; 0 when out of memory
-  bool free(uint64_t address);                                 // false: not the start of an owned allocation
+  uint64_t allocate(uint64_t bytes, std::string name);  // 256-byte aligned, red zones around it; 0 when out of memory
+  bool free(uint64_t address);                          // false: not the start of an owned allocation
   bool register_host(uint64_t address, uint64_t bytes, std::string name);  // false: overlaps something registered
   bool unregister_host(uint64_t address);
   // The allocation that contains [address, address + bytes), or nothing.
@@ -59,7 +59,7 @@ class Memory {
   // For reports: "16 bytes past w2_scale (cuMemAlloc #12, 4096 bytes)", "inside freed cuMemAlloc #3", ...
   std::string describe(uint64_t address, uint64_t bytes) const;
   uint64_t bytes_in_use() const;
-  uint64_t version() const;    // changes with every allocate, free, register, unregister: look-up caches check it
+  uint64_t version() const;  // changes with every allocate, free, register, unregister: look-up caches check it
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
@@ -73,16 +73,26 @@ struct LaunchConfig {
 
 struct KernelCounters {
   uint64_t warp_instructions = 0;
-  double seconds = 0;          // host seconds spent simulating
+  double seconds = 0;  // host seconds spent simulating
 };
 
 struct LaunchResult {
-  enum class Status { kOk, kIllegalAddress, kMisalignedAddress, kIllegalInstruction, kDeadlock, kTrap, kLaunchFailed } status = Status::kOk;
-  std::string report;          // multi-line, for people; empty when kOk
+  enum class Status {
+    kOk,
+    kIllegalAddress,
+    kMisalignedAddress,
+    kIllegalInstruction,
+    kDeadlock,
+    kTrap,
+    kLaunchFailed
+  } status = Status::kOk;
+  std::string report;  // multi-line, for people; empty when kOk
   KernelCounters counters;
 };
 
-// Runs one grid to completion on all host cores. Launch limits (block size, shared memory, registers) have been checked.
-LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory, const Card& card);
+// Runs one grid to completion on all host cores. Launch limits (block size, shared memory, registers) have been
+// checked.
+LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
+                      const Card& card);
 
 }  // namespace sim

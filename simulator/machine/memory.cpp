@@ -1,7 +1,7 @@
 // Device memory: allocations in, checked look-ups and descriptions for reports out.
-// One address range is reserved at start and committed as it fills; every allocation is 256-byte aligned and followed by
-// a red zone of 512 bytes, and freed blocks wait in quarantine, so that a stray address meets no neighbour. Host memory
-// can be registered beside it. All ranges lie in one map, ordered by address.
+// One address range is reserved at start and committed as it fills; every allocation is 256-byte aligned and followed
+// by a red zone of 512 bytes, and freed blocks wait in quarantine, so that a stray address meets no neighbour. Host
+// memory can be registered beside it. All ranges lie in one map, ordered by address.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -15,10 +15,10 @@ namespace sim {
 namespace {
 
 constexpr uint64_t kAlignment = 256, kRedZone = 512;
-constexpr uint64_t kCommitStep = 4ull << 20;         // how much of the reservation becomes accessible at a time
-constexpr uint64_t kQuarantineBytes = 64ull << 20;   // freed bytes that are not handed out again
+constexpr uint64_t kCommitStep = 4ull << 20;        // how much of the reservation becomes accessible at a time
+constexpr uint64_t kQuarantineBytes = 64ull << 20;  // freed bytes that are not handed out again
 constexpr size_t kQuarantineBlocks = 256;
-constexpr uint64_t kNearby = 1ull << 20;             // reports name the nearest buffer up to this distance
+constexpr uint64_t kNearby = 1ull << 20;  // reports name the nearest buffer up to this distance
 
 uint64_t round_up(uint64_t value, uint64_t step) { return (value + step - 1) / step * step; }
 
@@ -186,7 +186,8 @@ std::string Memory::describe(uint64_t address, uint64_t bytes) const {
     return std::to_string(bytes - (a->bytes - offset)) + " bytes past " + title(*a);
   }
   if (const Allocation* a = Impl::containing(impl_->freed, address)) return "inside freed " + title(*a);
-  // The nearest live buffer on either side; the one before wins a draw, for a loop that runs too far is the usual error.
+  // The nearest live buffer on either side; the one before wins a draw, for a loop that runs too far is the usual
+  // error.
   const auto after = impl_->live.upper_bound(address);
   uint64_t best = kNearby;
   std::string text;

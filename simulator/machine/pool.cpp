@@ -17,8 +17,8 @@ struct Pool {
   std::mutex mutex;
   std::condition_variable work, done;
   const std::function<void(unsigned)>* job = nullptr;
-  unsigned threads = 0;    // started so far; thread n runs job(n + 1)
-  unsigned wanted = 0;     // of the current job, without the caller
+  unsigned threads = 0;  // started so far; thread n runs job(n + 1)
+  unsigned wanted = 0;   // of the current job, without the caller
   unsigned finished = 0;
   uint64_t generation = 0;
 };

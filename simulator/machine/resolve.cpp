@@ -61,8 +61,7 @@ std::byte* resolve_shared(Warp& w, const Instr& i, int lane, uint64_t address, u
 std::byte* resolve_local(Warp& w, const Instr& i, int lane, uint64_t address, uint64_t bytes) {
   const uint64_t size = w.kernel->local_bytes;
   if (lane < 0) fault(w, i, lane, "an asynchronous copy names local memory");
-  if (address <= size && bytes <= size - address)
-    return w.local + static_cast<uint64_t>(lane) * size + address;
+  if (address <= size && bytes <= size - address) return w.local + static_cast<uint64_t>(lane) * size + address;
   outside(w, i, lane, area_text("local memory", static_cast<int64_t>(address), bytes, size));
 }
 
@@ -74,7 +73,8 @@ std::byte* resolve_param(Warp& w, const Instr& i, int lane, uint64_t address, ui
 }
 
 std::byte* resolve_global(Warp& w, const Instr& i, int lane, uint64_t address, uint64_t bytes, Access access) {
-  if (is_cached(w, address, address + bytes) || look_up(w, address, bytes)) return reinterpret_cast<std::byte*>(address);
+  if (is_cached(w, address, address + bytes) || look_up(w, address, bytes))
+    return reinterpret_cast<std::byte*>(address);
   for (const GlobalVariable& v : w.kernel->module->globals) {
     if (address < v.address || address - v.address >= v.bytes) continue;
     if (v.is_const && access != Access::kRead) outside(w, i, lane, "constant variable " + v.name + " is read-only");
@@ -83,27 +83,35 @@ std::byte* resolve_global(Warp& w, const Instr& i, int lane, uint64_t address, u
             std::to_string(bytes - (v.bytes - (address - v.address))) + " bytes past variable " + v.name + " (" +
                 std::to_string(v.bytes) + " bytes)");
   }
-  outside(w, i, lane, std::string(name_of(access)) + " of " + std::to_string(bytes) + " bytes, " +
-                          w.block->grid->memory->describe(address, bytes));
+  outside(w, i, lane,
+          std::string(name_of(access)) + " of " + std::to_string(bytes) + " bytes, " +
+              w.block->grid->memory->describe(address, bytes));
 }
 
 std::byte* resolve_any(Warp& w, const Instr& i, int lane, Space space, uint64_t address, uint64_t bytes, uint32_t align,
                        Access access) {
   if ((address & (align - 1)) != 0) misaligned(w, i, lane, address, align);
   switch (space) {
-    case Space::kShared: return resolve_shared(w, i, lane, address, bytes);
-    case Space::kLocal: return resolve_local(w, i, lane, address, bytes);
+    case Space::kShared:
+      return resolve_shared(w, i, lane, address, bytes);
+    case Space::kLocal:
+      return resolve_local(w, i, lane, address, bytes);
     case Space::kParam:
       // A taken parameter address (mov + cvta.param) is generic; ld.param has plain offsets.
       return resolve_param(w, i, lane, address & ~Block::kWindowMask, bytes, access);
     case Space::kGlobal:
-    case Space::kConst: break;
+    case Space::kConst:
+      break;
     case Space::kGeneric:
       switch (address & Block::kWindowMask) {
-        case Block::kSharedWindow: return resolve_shared(w, i, lane, address & ~Block::kWindowMask, bytes);
-        case Block::kLocalWindow: return resolve_local(w, i, lane, address & ~Block::kWindowMask, bytes);
-        case Block::kParamWindow: return resolve_param(w, i, lane, address & ~Block::kWindowMask, bytes, access);
-        default: break;
+        case Block::kSharedWindow:
+          return resolve_shared(w, i, lane, address & ~Block::kWindowMask, bytes);
+        case Block::kLocalWindow:
+          return resolve_local(w, i, lane, address & ~Block::kWindowMask, bytes);
+        case Block::kParamWindow:
+          return resolve_param(w, i, lane, address & ~Block::kWindowMask, bytes, access);
+        default:
+          break;
       }
   }
   return resolve_global(w, i, lane, address, bytes, access);

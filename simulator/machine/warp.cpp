@@ -1,6 +1,6 @@
 // The dispatch loop of a warp and its splits.
-// Lanes that diverge become splits; the split with the lowest pc runs, splits that meet at one pc merge, and a split that
-// polls lets the others go first, so that a lane which waits for another lane of its warp cannot starve it.
+// Lanes that diverge become splits; the split with the lowest pc runs, splits that meet at one pc merge, and a split
+// that polls lets the others go first, so that a lane which waits for another lane of its warp cannot starve it.
 #include <algorithm>
 
 #include "machine/block.hpp"
@@ -43,7 +43,8 @@ void park(Warp& w, const Instr& i, uint32_t members, bool is_rendezvous) {
 
 void check_members(Warp& w, const Instr& i, uint32_t members) {
   if ((w.mask & ~members) != 0)
-    fault(w, i, std::countr_zero(w.mask & ~members), "lane is not in its own member mask (lanes " + lanes_text(members) + ")");
+    fault(w, i, std::countr_zero(w.mask & ~members),
+          "lane is not in its own member mask (lanes " + lanes_text(members) + ")");
 }
 
 // Nothing of the warp can run. Parked lanes can be helped only by lanes that wait at a CTA barrier.
@@ -60,8 +61,8 @@ void check_parked(Warp& w) {
             lanes_text(parked->sync_mask & w.live & ~parked->mask) + ", which never come");
 }
 
-// Chooses what runs next after a jump of the running split, a merge point, a yield or a wait. False: the warp leaves the
-// loop and its state tells why.
+// Chooses what runs next after a jump of the running split, a merge point, a yield or a wait. False: the warp leaves
+// the loop and its state tells why.
 bool settle(Warp& w) {
   if (w.stop || w.has_yielded) {
     if (w.active != 0) w.waiting.push_back({w.pc, w.active, w.has_yielded ? w.poll_pc : w.pc, Wait::kYielded});

@@ -25,7 +25,7 @@ struct Split {
   };
   uint32_t pc = 0;
   uint32_t mask = 0;
-  uint32_t at = 0;             // the instruction that made it wait, for reports
+  uint32_t at = 0;  // the instruction that made it wait, for reports
   Wait wait = Wait::kNone;
   uint8_t barrier = 0;
   bool is_rendezvous = false;  // kWarpSync of bar.warp.sync: lanes may meet from different instructions
@@ -48,30 +48,30 @@ enum class WarpState : uint8_t {
 };
 
 struct Warp {
-  std::byte* regs = nullptr;       // register file, Kernel::register_file_bytes, 64-byte aligned
-  uint32_t* preds = nullptr;       // lane masks; preds[0] = all ones
-  uint32_t mask = 0;               // lanes that execute the current instruction (active & guard)
-  uint32_t active = 0;             // lanes of the running split
-  uint32_t pc = 0;                 // next instruction of the running split
-  bool stop = false;               // a handler sets it to leave the dispatch loop (exit, barrier, yield, divergence)
+  std::byte* regs = nullptr;  // register file, Kernel::register_file_bytes, 64-byte aligned
+  uint32_t* preds = nullptr;  // lane masks; preds[0] = all ones
+  uint32_t mask = 0;          // lanes that execute the current instruction (active & guard)
+  uint32_t active = 0;        // lanes of the running split
+  uint32_t pc = 0;            // next instruction of the running split
+  bool stop = false;          // a handler sets it to leave the dispatch loop (exit, barrier, yield, divergence)
   WarpState state = WarpState::kReady;
-  uint32_t index = 0;              // warp in block
-  uint32_t live = 0;               // lanes that have not exited
+  uint32_t index = 0;  // warp in block
+  uint32_t live = 0;   // lanes that have not exited
   Block* block = nullptr;
   const Kernel* kernel = nullptr;
-  std::byte* local = nullptr;      // .local: lane l at l * kernel->local_bytes
-  std::vector<Split> waiting;      // the other splits, in no order
-  uint64_t executed = 0;           // warp instructions
-  uint32_t switch_pc = kNoSwitch;  // the dispatch loop leaves for settle() when pc reaches it
-  uint32_t back_edges = 0;         // taken since the warp was last scheduled
-  bool has_polled = false;         // a volatile, relaxed or acquire read since the last back edge, and no write
-  uint32_t poll_pc = 0;            // that read
-  bool has_yielded = false;        // the running split polls: the others take their turn
-  bool is_busy = false;            // left the loop for its length, not for a poll
-  uint64_t counted = 0;            // part of `executed` that Block::cycles has
-  uint32_t carry = 0;              // CC.CF of each lane: add.cc, sub.cc, mad.cc
-  uint32_t register_limit = 0;     // what setmaxnreg set, 0 = not yet
-  uint32_t cluster_generation = 0; // of the cluster barrier when the warp arrived at it
+  std::byte* local = nullptr;       // .local: lane l at l * kernel->local_bytes
+  std::vector<Split> waiting;       // the other splits, in no order
+  uint64_t executed = 0;            // warp instructions
+  uint32_t switch_pc = kNoSwitch;   // the dispatch loop leaves for settle() when pc reaches it
+  uint32_t back_edges = 0;          // taken since the warp was last scheduled
+  bool has_polled = false;          // a volatile, relaxed or acquire read since the last back edge, and no write
+  uint32_t poll_pc = 0;             // that read
+  bool has_yielded = false;         // the running split polls: the others take their turn
+  bool is_busy = false;             // left the loop for its length, not for a poll
+  uint64_t counted = 0;             // part of `executed` that Block::cycles has
+  uint32_t carry = 0;               // CC.CF of each lane: add.cc, sub.cc, mad.cc
+  uint32_t register_limit = 0;      // what setmaxnreg set, 0 = not yet
+  uint32_t cluster_generation = 0;  // of the cluster barrier when the warp arrived at it
   uint32_t next_cached = 0;
   CachedRange cached[kCachedRanges];
   uint32_t barrier_lanes[17] = {};  // lanes that arrived at a barrier before the rest of their warp
@@ -79,7 +79,7 @@ struct Warp {
   static constexpr uint32_t kNoSwitch = 0xffffffffu;
 };
 
-// --- what handlers use ------------------------------------------------------------------------------------------------
+// --- what handlers use ---
 
 template <class T>
 inline T* lanes(Warp& w, uint32_t slot) {
@@ -152,7 +152,7 @@ uint64_t global_nanoseconds(const Warp& w);
 // Runs the warp until it exits, waits at a barrier, polls, or has run for long.
 void run_warp(Warp& w);
 
-// --- memory: every access of every handler goes through these; they check bounds, alignment and state spaces ----------
+// --- memory: every access of every handler goes through these; they check bounds, alignment and state spaces ---
 
 enum class Space : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParam, kConst };
 enum class Access : uint8_t { kRead, kWrite, kAtomic };
@@ -160,9 +160,11 @@ enum class Access : uint8_t { kRead, kWrite, kAtomic };
 // Host pointer to [address, address + bytes) in `space` for one lane; faults when the range is not inside one live
 // allocation (or the block's shared memory, the lane's local memory, the parameters) or is not aligned to `align`.
 // Shared addresses are offsets in the shared window (Block::kSharedBase + n); generic ones carry the window tag.
-std::byte* resolve(Warp& w, const Instr& i, int lane, Space space, uint64_t address, uint32_t bytes, uint32_t align, Access access);
+std::byte* resolve(Warp& w, const Instr& i, int lane, Space space, uint64_t address, uint32_t bytes, uint32_t align,
+                   Access access);
 
 // The same for asynchronous engines, which act for a block without a lane of their own (issued by `i` of `w`).
-std::byte* resolve_async(Warp& w, const Instr& i, Space space, uint64_t address, uint64_t bytes, uint32_t align, Access access);
+std::byte* resolve_async(Warp& w, const Instr& i, Space space, uint64_t address, uint64_t bytes, uint32_t align,
+                         Access access);
 
 }  // namespace sim

@@ -9,10 +9,14 @@ namespace {
 
 uint64_t window_of(Space space) {
   switch (space) {
-    case Space::kShared: return Block::kSharedWindow;
-    case Space::kLocal: return Block::kLocalWindow;
-    case Space::kParam: return Block::kParamWindow;
-    default: return 0;
+    case Space::kShared:
+      return Block::kSharedWindow;
+    case Space::kLocal:
+      return Block::kLocalWindow;
+    case Space::kParam:
+      return Block::kParamWindow;
+    default:
+      return 0;
   }
 }
 
@@ -75,8 +79,10 @@ void create_policy(Warp& w, const Instr& i) {
 }
 
 constexpr Form kForms[] = {
-    {"cvta[|.to].[global|const|local|shared|shared::cta|shared::cluster|param|param::entry].u64", "r64 r64", nullptr, bind_cvta, Unit::kAlu, "9.7.9.20"},
-    {"isspacep.[global|local|shared|shared::cta|shared::cluster|param|param::entry]", "p r64", nullptr, bind_is_space, Unit::kAlu, "9.7.9.19"},
+    {"cvta[|.to].[global|const|local|shared|shared::cta|shared::cluster|param|param::entry].u64", "r64 r64", nullptr,
+     bind_cvta, Unit::kAlu, "9.7.9.20"},
+    {"isspacep.[global|local|shared|shared::cta|shared::cluster|param|param::entry]", "p r64", nullptr, bind_is_space,
+     Unit::kAlu, "9.7.9.19"},
     {"isspacep.const", "p r64", is_const, nullptr, Unit::kAlu, "9.7.9.19"},
     {"mapa[|.shared::cluster].u64", "r64 r64 r32", mapa<uint64_t>, nullptr, Unit::kAlu, "9.7.9.23"},
     {"mapa.shared::cluster.u32", "r32 r32 r32", mapa<uint32_t>, nullptr, Unit::kAlu, "9.7.9.23"},
@@ -87,8 +93,12 @@ constexpr Form kForms[] = {
     {"prefetchu.L1", "[a]", hint, nullptr, Unit::kLsu, "9.7.9.15"},
     {"applypriority[|.global].L2::evict_normal", "[a] r32", hint, nullptr, Unit::kLsu, "9.7.9.16"},
     {"discard[|.global].L2", "[a] r32", hint, nullptr, Unit::kLsu, "9.7.9.17"},
-    {"createpolicy.fractional.L2::[evict_last|evict_normal|evict_first|evict_unchanged][|.L2::evict_first|.L2::evict_unchanged].b64", "r64 r32?", create_policy, nullptr, Unit::kAlu, "9.7.9.18"},
-    {"createpolicy.range[|.global].L2::[evict_last|evict_normal|evict_first|evict_unchanged][|.L2::evict_first|.L2::evict_unchanged].b64", "r64 [a] r32 r32", create_policy, nullptr, Unit::kAlu, "9.7.9.18"},
+    {"createpolicy.fractional.L2::[evict_last|evict_normal|evict_first|evict_unchanged][|.L2::evict_first|"
+     ".L2::evict_unchanged].b64",
+     "r64 r32?", create_policy, nullptr, Unit::kAlu, "9.7.9.18"},
+    {"createpolicy.range[|.global].L2::[evict_last|evict_normal|evict_first|evict_unchanged][|.L2::evict_first|"
+     ".L2::evict_unchanged].b64",
+     "r64 [a] r32 r32", create_policy, nullptr, Unit::kAlu, "9.7.9.18"},
     {"createpolicy.cvt.L2.b64", "r64 r64", create_policy, nullptr, Unit::kAlu, "9.7.9.18"},
 };
 

@@ -9,9 +9,15 @@
 namespace sim {
 namespace {
 
-constexpr auto kAdd = [](auto a, auto b) { return static_cast<Wrapping<decltype(a)>>(a) + static_cast<Wrapping<decltype(a)>>(b); };
-constexpr auto kSub = [](auto a, auto b) { return static_cast<Wrapping<decltype(a)>>(a) - static_cast<Wrapping<decltype(a)>>(b); };
-constexpr auto kMulLo = [](auto a, auto b) { return static_cast<Wrapping<decltype(a)>>(a) * static_cast<Wrapping<decltype(a)>>(b); };
+constexpr auto kAdd = [](auto a, auto b) {
+  return static_cast<Wrapping<decltype(a)>>(a) + static_cast<Wrapping<decltype(a)>>(b);
+};
+constexpr auto kSub = [](auto a, auto b) {
+  return static_cast<Wrapping<decltype(a)>>(a) - static_cast<Wrapping<decltype(a)>>(b);
+};
+constexpr auto kMulLo = [](auto a, auto b) {
+  return static_cast<Wrapping<decltype(a)>>(a) * static_cast<Wrapping<decltype(a)>>(b);
+};
 constexpr auto kMulHi = [](auto a, auto b) {
   using T = decltype(a);
   return static_cast<T>((static_cast<Wide<T>>(a) * b) >> (8 * sizeof(T)));
@@ -20,9 +26,12 @@ constexpr auto kMulWide = [](auto a, auto b) { return static_cast<Wide<decltype(
 constexpr auto kMadLo = [](auto a, auto b, auto c) { return kMulLo(a, b) + static_cast<Wrapping<decltype(a)>>(c); };
 constexpr auto kMadHi = [](auto a, auto b, auto c) { return kAdd(kMulHi(a, b), c); };
 constexpr auto kMadWide = [](auto a, auto b, auto c) {
-  return static_cast<std::make_unsigned_t<Wide<decltype(a)>>>(kMulWide(a, b)) + static_cast<std::make_unsigned_t<Wide<decltype(a)>>>(c);
+  return static_cast<std::make_unsigned_t<Wide<decltype(a)>>>(kMulWide(a, b)) +
+         static_cast<std::make_unsigned_t<Wide<decltype(a)>>>(c);
 };
-constexpr auto kSad = [](auto a, auto b, auto c) { return kAdd(a < b ? kSub(b, a) : kSub(a, b), static_cast<Wrapping<decltype(a)>>(c)); };
+constexpr auto kSad = [](auto a, auto b, auto c) {
+  return kAdd(a < b ? kSub(b, a) : kSub(a, b), static_cast<Wrapping<decltype(a)>>(c));
+};
 constexpr auto kMin = [](auto a, auto b) { return a < b ? a : b; };
 constexpr auto kMax = [](auto a, auto b) { return a < b ? b : a; };
 constexpr auto kMinRelu = [](auto a, auto b) { return kMax(kMin(a, b), decltype(a){0}); };
@@ -66,7 +75,9 @@ constexpr auto kMul24Lo = [](auto a, auto b) { return static_cast<uint32_t>(prod
 constexpr auto kMul24Hi = [](auto a, auto b) { return static_cast<uint32_t>(product24(a, b) >> 16); };
 constexpr auto kMad24Lo = [](auto a, auto b, auto c) { return kMul24Lo(a, b) + static_cast<uint32_t>(c); };
 constexpr auto kMad24Hi = [](auto a, auto b, auto c) { return kMul24Hi(a, b) + static_cast<uint32_t>(c); };
-constexpr auto kMad24HiSat = [](int32_t a, int32_t b, int32_t c) { return kAddSat(static_cast<int32_t>(kMul24Hi(a, b)), c); };
+constexpr auto kMad24HiSat = [](int32_t a, int32_t b, int32_t c) {
+  return kAddSat(static_cast<int32_t>(kMul24Hi(a, b)), c);
+};
 
 // Two 16-bit values in one register.
 template <class T, auto F>
@@ -82,13 +93,15 @@ constexpr Handler packed = binary_of<uint32_t, kPacked<T, F>>;
 template <class A, class B>
 constexpr auto kDp4a = [](uint32_t a, uint32_t b, uint32_t c) {
   for (int n = 0; n < 4; ++n)
-    c += static_cast<uint32_t>(static_cast<int32_t>(static_cast<A>(a >> (8 * n))) * static_cast<int32_t>(static_cast<B>(b >> (8 * n))));
+    c += static_cast<uint32_t>(static_cast<int32_t>(static_cast<A>(a >> (8 * n))) *
+                               static_cast<int32_t>(static_cast<B>(b >> (8 * n))));
   return c;
 };
 template <class A, class B, int kShift>
 constexpr auto kDp2a = [](uint32_t a, uint32_t b, uint32_t c) {
   for (int n = 0; n < 2; ++n)
-    c += static_cast<uint32_t>(static_cast<int32_t>(static_cast<A>(a >> (16 * n))) * static_cast<int32_t>(static_cast<B>(b >> (8 * n + kShift))));
+    c += static_cast<uint32_t>(static_cast<int32_t>(static_cast<A>(a >> (16 * n))) *
+                               static_cast<int32_t>(static_cast<B>(b >> (8 * n + kShift))));
   return c;
 };
 
@@ -128,7 +141,8 @@ void mad_carry(Warp& w, const Instr& i) {
   uint32_t out = 0;
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int l = std::countr_zero(m);
-    const Wide<U> sum = static_cast<Wide<U>>(static_cast<U>(kProduct(a[l], b[l]))) + c[l] + (kIn ? w.carry >> l & 1 : 0);
+    const Wide<U> sum =
+        static_cast<Wide<U>>(static_cast<U>(kProduct(a[l], b[l]))) + c[l] + (kIn ? w.carry >> l & 1 : 0);
     d.set(l, static_cast<U>(sum));
     out |= static_cast<uint32_t>(sum >> (8 * sizeof(T))) << l;
   }

@@ -179,7 +179,8 @@ void prmt_shuffle(Warp& w, const Instr& i) {
   const Out<b32> d(w, i.d);
   const In<b32> a(w, i.a), b(w, i.b);
   const uint32_t selectors = static_cast<uint32_t>(i.imm);
-  const uint32_t n0 = 8 * (selectors & 7), n1 = 8 * (selectors >> 4 & 7), n2 = 8 * (selectors >> 8 & 7), n3 = 8 * (selectors >> 12 & 7);
+  const uint32_t n0 = 8 * (selectors & 7), n1 = 8 * (selectors >> 4 & 7), n2 = 8 * (selectors >> 8 & 7),
+                 n3 = 8 * (selectors >> 12 & 7);
   for_lanes(w, [=](int l) {
     const uint64_t bytes = pair_of(b[l], a[l]);
     d.set(l, static_cast<uint32_t>((bytes >> n0 & 0xff) | (bytes >> n1 & 0xff) << 8 | (bytes >> n2 & 0xff) << 16 |
@@ -258,12 +259,18 @@ constexpr Form kForms[] = {
     {"bmsk.clamp.b32", "r32 r32 r32", binary_of<b32, kBmsk<true>>, nullptr, Unit::kAlu, "9.7.1.22"},
 
     {"prmt.b32", "r32 r32 r32 r32", nullptr, bind_prmt, Unit::kAlu, "9.7.9.7"},
-    {"prmt.b32.f4e", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x3210, 0x4321, 0x5432, 0x6543>>, nullptr, Unit::kAlu, "9.7.9.7"},
-    {"prmt.b32.b4e", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x5670, 0x6701, 0x7012, 0x0123>>, nullptr, Unit::kAlu, "9.7.9.7"},
-    {"prmt.b32.rc8", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x0000, 0x1111, 0x2222, 0x3333>>, nullptr, Unit::kAlu, "9.7.9.7"},
-    {"prmt.b32.ecl", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x3210, 0x3211, 0x3222, 0x3333>>, nullptr, Unit::kAlu, "9.7.9.7"},
-    {"prmt.b32.ecr", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x0000, 0x1110, 0x2210, 0x3210>>, nullptr, Unit::kAlu, "9.7.9.7"},
-    {"prmt.b32.rc16", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x1010, 0x3232, 0x1010, 0x3232>>, nullptr, Unit::kAlu, "9.7.9.7"},
+    {"prmt.b32.f4e", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x3210, 0x4321, 0x5432, 0x6543>>, nullptr, Unit::kAlu,
+     "9.7.9.7"},
+    {"prmt.b32.b4e", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x5670, 0x6701, 0x7012, 0x0123>>, nullptr, Unit::kAlu,
+     "9.7.9.7"},
+    {"prmt.b32.rc8", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x0000, 0x1111, 0x2222, 0x3333>>, nullptr, Unit::kAlu,
+     "9.7.9.7"},
+    {"prmt.b32.ecl", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x3210, 0x3211, 0x3222, 0x3333>>, nullptr, Unit::kAlu,
+     "9.7.9.7"},
+    {"prmt.b32.ecr", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x0000, 0x1110, 0x2210, 0x3210>>, nullptr, Unit::kAlu,
+     "9.7.9.7"},
+    {"prmt.b32.rc16", "r32 r32 r32 r32", ternary_of<b32, kPrmtMode<0x1010, 0x3232, 0x1010, 0x3232>>, nullptr,
+     Unit::kAlu, "9.7.9.7"},
 };
 
 }  // namespace

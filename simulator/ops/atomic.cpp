@@ -1,6 +1,6 @@
 // Read-modify-write of memory: atom and red. PTX ISA 9.7.13.6 to 9.7.13.8.
-// Lanes act one after the other, lowest first. Global memory is shared with other host threads, so each lane's update is
-// a host atomic; memory of the own block belongs to one host thread.
+// Lanes act one after the other, lowest first. Global memory is shared with other host threads, so each lane's update
+// is a host atomic; memory of the own block belongs to one host thread.
 #include <atomic>
 #include <mutex>
 
@@ -13,7 +13,10 @@ namespace sim {
 namespace {
 
 // New value from the old one and the operands b and c (c: cas only).
-constexpr auto kAdd = [](auto old, auto b, auto) { return static_cast<decltype(old)>(static_cast<Wrapping<decltype(old)>>(old) + static_cast<Wrapping<decltype(old)>>(b)); };
+constexpr auto kAdd = [](auto old, auto b, auto) {
+  return static_cast<decltype(old)>(static_cast<Wrapping<decltype(old)>>(old) +
+                                    static_cast<Wrapping<decltype(old)>>(b));
+};
 constexpr auto kMin = [](auto old, auto b, auto) { return b < old ? b : old; };
 constexpr auto kMax = [](auto old, auto b, auto) { return old < b ? b : old; };
 constexpr auto kInc = [](auto old, auto b, auto) { return old >= b ? decltype(old){0} : old + 1; };
@@ -26,9 +29,8 @@ constexpr auto kCas = [](auto old, auto b, auto c) { return old == b ? c : old; 
 
 // Floating point on the bits of view V.
 template <class V>
-constexpr auto kAddFloat = [](auto old, auto b, auto) {
-  return static_cast<decltype(old)>(V::encode(V::decode(old) + V::decode(b)));
-};
+constexpr auto kAddFloat =
+    [](auto old, auto b, auto) { return static_cast<decltype(old)>(V::encode(V::decode(old) + V::decode(b))); };
 template <class V, bool kGreater>
 constexpr auto kExtreme = [](auto old, auto b, auto) {
   const auto x = V::decode(old), y = V::decode(b);
@@ -83,8 +85,10 @@ void atomic(Warp& w, const Instr& i) {
     if constexpr (kReturns)
       for (int n = 0; n < N; ++n) Out<T>(w, i.ops[n]).set(l, old[n]);
   }
-  if (is_changed) note_progress(w);
-  else note_poll(w, i);
+  if (is_changed)
+    note_progress(w);
+  else
+    note_poll(w, i);
 }
 
 // 128-bit updates are atomic with respect to each other.
@@ -106,8 +110,10 @@ void atomic128(Warp& w, const Instr& i) {
     is_changed |= next != old;
     d[l] = old;
   }
-  if (is_changed) note_progress(w);
-  else note_poll(w, i);
+  if (is_changed)
+    note_progress(w);
+  else
+    note_poll(w, i);
 }
 
 // atom.add.f32 on global memory flushes subnormals, on shared memory it keeps them.
@@ -226,11 +232,13 @@ const FormList& atomic_list() {
       atom(ops32 + "|exch.b32]", "r32 [a] r32");
       atom(ops64 + "|exch.b64]", "r64 [a] r64");
       atom("add.noftz.[f16|bf16]", "r16 [a] r16");
-      atom("cas.b16", "r16 [a] r16 r16");
-      atom("cas.b32", "r32 [a] r32 r32");
-      atom("cas.b64", "r64 [a] r64 r64");
       atom("exch.b128", "r128 [a] r128");
-      atom("cas.b128", "r128 [a] r128 r128");
+      if (!has_policy) {
+        atom("cas.b16", "r16 [a] r16 r16");
+        atom("cas.b32", "r32 [a] r32 r32");
+        atom("cas.b64", "r64 [a] r64 r64");
+        atom("cas.b128", "r128 [a] r128 r128");
+      }
       const auto red = [&](const std::string& ops, const std::string& operands) {
         l.add(both("red", "[|.relaxed|.release]", ops), operands + policy, bind_scalar<false>, Unit::kLsu, "9.7.13.7");
       };
@@ -238,18 +246,21 @@ const FormList& atomic_list() {
       red(ops64 + "]", "[a] r64");
       red("add.noftz.[f16|bf16]", "[a] r16");
 
-      const auto vector = [&](int n, const std::string& types, const std::string& slot, Bind atom_bind, Bind red_bind) {
+      const auto vector = [&](int n, const std::string& ops, const std::string& types, const std::string& slot,
+                              Bind atom_bind, Bind red_bind) {
         const std::string name = n == 2 ? "v2" : n == 4 ? "v4" : "v8", values = name + slot;
-        const std::string tail = scope + "[|.global].[add|min|max][|.noftz]" + hint + "." + name + "." + types;
-        l.add("atom" + orders + tail, values + " [a] " + values + policy, atom_bind, Unit::kLsu,
-              "9.7.13.6");
+        const std::string tail = scope + "[|.global]." + ops + hint + "." + name + "." + types;
+        l.add("atom" + orders + tail, values + " [a] " + values + policy, atom_bind, Unit::kLsu, "9.7.13.6");
         l.add("red[|.relaxed|.release]" + tail, "[a] " + values + policy, red_bind, Unit::kLsu, "9.7.13.7");
       };
-      vector(2, "[f32|f16x2|bf16x2]", "r32", bind_vector<2, true>, bind_vector<2, false>);
-      vector(4, "[f32|f16x2|bf16x2]", "r32", bind_vector<4, true>, bind_vector<4, false>);
-      vector(2, "[f16|bf16]", "r16", bind_vector<2, true>, bind_vector<2, false>);
-      vector(4, "[f16|bf16]", "r16", bind_vector<4, true>, bind_vector<4, false>);
-      vector(8, "[f16|bf16]", "r16", bind_vector<8, true>, bind_vector<8, false>);
+      const std::string halves = "[add|min|max].noftz";
+      vector(2, "add", "f32", "r32", bind_vector<2, true>, bind_vector<2, false>);
+      vector(4, "add", "f32", "r32", bind_vector<4, true>, bind_vector<4, false>);
+      vector(2, halves, "[f16x2|bf16x2]", "r32", bind_vector<2, true>, bind_vector<2, false>);
+      vector(4, halves, "[f16x2|bf16x2]", "r32", bind_vector<4, true>, bind_vector<4, false>);
+      vector(2, halves, "[f16|bf16]", "r16", bind_vector<2, true>, bind_vector<2, false>);
+      vector(4, halves, "[f16|bf16]", "r16", bind_vector<4, true>, bind_vector<4, false>);
+      vector(8, halves, "[f16|bf16]", "r16", bind_vector<8, true>, bind_vector<8, false>);
     }
     return l;
   }();

@@ -17,20 +17,34 @@ template <int kCompare, class T>
 bool holds(T a, T b) {
   const bool is_unordered = a != a || b != b;
   switch (kCompare) {
-    case kEq: return a == b;
-    case kNe: return !is_unordered && a != b;
-    case kLt: return a < b;
-    case kLe: return a <= b;
-    case kGt: return a > b;
-    case kGe: return a >= b;
-    case kEqu: return is_unordered || a == b;
-    case kNeu: return a != b;
-    case kLtu: return !(a >= b);
-    case kLeu: return !(a > b);
-    case kGtu: return !(a <= b);
-    case kGeu: return !(a < b);
-    case kNum: return !is_unordered;
-    default: return is_unordered;
+    case kEq:
+      return a == b;
+    case kNe:
+      return !is_unordered && a != b;
+    case kLt:
+      return a < b;
+    case kLe:
+      return a <= b;
+    case kGt:
+      return a > b;
+    case kGe:
+      return a >= b;
+    case kEqu:
+      return is_unordered || a == b;
+    case kNeu:
+      return a != b;
+    case kLtu:
+      return !(a >= b);
+    case kLeu:
+      return !(a > b);
+    case kGtu:
+      return !(a <= b);
+    case kGeu:
+      return !(a < b);
+    case kNum:
+      return !is_unordered;
+    default:
+      return is_unordered;
   }
 }
 
@@ -53,13 +67,14 @@ uint32_t compare_lanes(Warp& w, uint32_t a_slot, uint32_t b_slot, int shift) {
   return ballot([=](int l) { return holds<kCompare>(V::decode(a[l] >> shift), V::decode(b[l] >> shift)); });
 }
 
-// p|q, a, b, c: p = (a ? b) op c, q = !(a ? b) op c.
-template <class V, int kCompare>
+// p|q, a, b, c: p = (a ? b) op c, q = !(a ? b) op c. Scalar half-precision forms have no q.
+template <class V, int kCompare, bool kHasSecond>
 void setp(Warp& w, const Instr& i) {
-  const uint32_t t = compare_lanes<V, kCompare>(w, i.ops[2], i.ops[3], 0);
-  const uint32_t c = i.imm == kNone ? 0 : pred(w, i.ops[4]);
+  const uint32_t* const sources = i.ops + (kHasSecond ? 2 : 1);
+  const uint32_t t = compare_lanes<V, kCompare>(w, sources[0], sources[1], 0);
+  const uint32_t c = i.imm == kNone ? 0 : pred(w, sources[2]);
   set_pred(w, i.ops[0], join(i.imm, t, c));
-  if (i.ops[1] != kNoPred) set_pred(w, i.ops[1], join(i.imm, ~t, c));
+  if (kHasSecond && i.ops[1] != kNoPred) set_pred(w, i.ops[1], join(i.imm, ~t, c));
 }
 // Packed halves: p from the low ones, q from the high ones.
 template <class V, int kCompare>
@@ -90,13 +105,18 @@ void set_packed(Warp& w, const Instr& i) {
   for_lanes(w, [=](int l) { d[l] = ((low >> l & 1) != 0 ? yes : 0) | ((high >> l & 1) != 0 ? yes << 16 : 0); });
 }
 
+template <class V>
+constexpr bool kIsHalf = std::is_base_of_v<F16, V> || std::is_same_v<V, Bf16>;
+
 struct Handlers {
   Handler setp, set;
 };
 template <class V, bool kPacked, int... kCompare>
 constexpr std::array<Handlers, sizeof...(kCompare)> row(std::integer_sequence<int, kCompare...>) {
-  if constexpr (kPacked) return {{{setp_packed<V, kCompare>, set_packed<V, kCompare>}...}};
-  else return {{{setp<V, kCompare>, set<V, kCompare>}...}};
+  if constexpr (kPacked)
+    return {{{setp_packed<V, kCompare>, set_packed<V, kCompare>}...}};
+  else
+    return {{{setp<V, kCompare, !kIsHalf<V>>, set<V, kCompare>}...}};
 }
 template <class V, bool kPacked = false>
 constexpr auto kFloatRow = row<V, kPacked>(std::make_integer_sequence<int, kCompares>());
@@ -147,7 +167,8 @@ Handler bind_set(const ptx::Statement& s, Instr& i) {
   if (result == "f32") yes = 0x3f800000;
   if (result.starts_with("f16")) yes = 0x3c00;
   if (result.starts_with("bf16")) yes = 0x3f80;
-  if (result == "u16" || result == "s16" || (type.ends_with("x2") && (result == "u32" || result == "s32"))) yes = 0xffff;
+  if (result == "u16" || result == "s16" || (type.ends_with("x2") && (result == "u32" || result == "s32")))
+    yes = 0xffff;
   i.imm = bool_of(s) | yes << 8;
   return find(type, s.has("ftz"), compare_of(s.tokens[1]))->set;
 }
@@ -169,34 +190,67 @@ void slct(Warp& w, const Instr& i) {
 }
 
 constexpr Form kForms[] = {
-    {"setp.[[eq|ne].[b16|u16|s16]|[lt|le|gt|ge].[u16|s16]|[lo|ls|hi|hs].u16]", "p|p r16 r16", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[[eq|ne].[b32|u32|s32]|[lt|le|gt|ge].[u32|s32]|[lo|ls|hi|hs].u32]", "p|p r32 r32", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[[eq|ne].[b64|u64|s64]|[lt|le|gt|ge].[u64|s64]|[lo|ls|hi|hs].u64]", "p|p r64 r64", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[[eq|ne].[and|or|xor].[b16|u16|s16]|[lt|le|gt|ge].[and|or|xor].[u16|s16]|[lo|ls|hi|hs].[and|or|xor].u16]", "p|p r16 r16 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[[eq|ne].[and|or|xor].[b32|u32|s32]|[lt|le|gt|ge].[and|or|xor].[u32|s32]|[lo|ls|hi|hs].[and|or|xor].u32]", "p|p r32 r32 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[[eq|ne].[and|or|xor].[b64|u64|s64]|[lt|le|gt|ge].[and|or|xor].[u64|s64]|[lo|ls|hi|hs].[and|or|xor].u64]", "p|p r64 r64 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan][|.ftz].f32", "p|p r32 r32", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor][|.ftz].f32", "p|p r32 r32 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].f64", "p|p r64 r64", nullptr, bind_setp, Unit::kFp64, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].f64", "p|p r64 r64 p", nullptr, bind_setp, Unit::kFp64, "9.7.6.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.]f16|bf16]", "p|p r16 r16", nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[[|ftz.]f16|bf16]", "p|p r16 r16 p", nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.]f16x2|bf16x2]", "p|p r32 r32", nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
-    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[[|ftz.]f16x2|bf16x2]", "p|p r32 r32 p", nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
+    {"setp.[[eq|ne].[b16|u16|s16]|[lt|le|gt|ge].[u16|s16]|[lo|ls|hi|hs].u16]", "p|p r16 r16", nullptr, bind_setp,
+     Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[b32|u32|s32]|[lt|le|gt|ge].[u32|s32]|[lo|ls|hi|hs].u32]", "p|p r32 r32", nullptr, bind_setp,
+     Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[b64|u64|s64]|[lt|le|gt|ge].[u64|s64]|[lo|ls|hi|hs].u64]", "p|p r64 r64", nullptr, bind_setp,
+     Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[and|or|xor].[b16|u16|s16]|[lt|le|gt|ge].[and|or|xor].[u16|s16]|[lo|ls|hi|hs].[and|or|xor].u16]",
+     "p|p r16 r16 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[and|or|xor].[b32|u32|s32]|[lt|le|gt|ge].[and|or|xor].[u32|s32]|[lo|ls|hi|hs].[and|or|xor].u32]",
+     "p|p r32 r32 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[[eq|ne].[and|or|xor].[b64|u64|s64]|[lt|le|gt|ge].[and|or|xor].[u64|s64]|[lo|ls|hi|hs].[and|or|xor].u64]",
+     "p|p r64 r64 p", nullptr, bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan][|.ftz].f32", "p|p r32 r32", nullptr, bind_setp,
+     Unit::kAlu, "9.7.6.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor][|.ftz].f32", "p|p r32 r32 p", nullptr,
+     bind_setp, Unit::kAlu, "9.7.6.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].f64", "p|p r64 r64", nullptr, bind_setp, Unit::kFp64,
+     "9.7.6.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].f64", "p|p r64 r64 p", nullptr, bind_setp,
+     Unit::kFp64, "9.7.6.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.]f16|bf16]", "p r16 r16", nullptr, bind_setp,
+     Unit::kHalf, "9.7.7.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[[|ftz.]f16|bf16]", "p r16 r16 p", nullptr,
+     bind_setp, Unit::kHalf, "9.7.7.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.]f16x2|bf16x2]", "p|p r32 r32", nullptr,
+     bind_setp, Unit::kHalf, "9.7.7.2"},
+    {"setp.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[[|ftz.]f16x2|bf16x2]", "p|p r32 r32 p",
+     nullptr, bind_setp, Unit::kHalf, "9.7.7.2"},
 
-    {"set.[[eq|ne].[u32|s32|f32].[b16|u16|s16]|[lt|le|gt|ge].[u32|s32|f32].[u16|s16]|[lo|ls|hi|hs].[u32|s32|f32].u16]", "r32 r16 r16", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[[eq|ne].[u32|s32|f32].[b32|u32|s32]|[lt|le|gt|ge].[u32|s32|f32].[u32|s32]|[lo|ls|hi|hs].[u32|s32|f32].u32]", "r32 r32 r32", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[[eq|ne].[u32|s32|f32].[b64|u64|s64]|[lt|le|gt|ge].[u32|s32|f32].[u64|s64]|[lo|ls|hi|hs].[u32|s32|f32].u64]", "r32 r64 r64", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b16|u16|s16]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u16|s16]|[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u16]", "r32 r16 r16 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b32|u32|s32]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u32|s32]|[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u32]", "r32 r32 r32 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b64|u64|s64]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u64|s64]|[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u64]", "r32 r64 r64 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan][|.ftz].[u32|s32|f32].f32", "r32 r32 r32", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor][|.ftz].[u32|s32|f32].f32", "r32 r32 r32 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[u32|s32|f32].f64", "r32 r64 r64", nullptr, bind_set, Unit::kFp64, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[u32|s32|f32].f64", "r32 r64 r64 p", nullptr, bind_set, Unit::kFp64, "9.7.6.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.][f16|u16|s16].f16|[bf16|u16|s16].bf16]", "r16 r16 r16", nullptr, bind_set, Unit::kHalf, "9.7.7.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.][u32|s32].f16|[u32|s32].bf16]", "r32 r16 r16", nullptr, bind_set, Unit::kHalf, "9.7.7.1"},
-    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.][f16x2|u32|s32].f16x2|[bf16x2|u32|s32].bf16x2]", "r32 r32 r32", nullptr, bind_set, Unit::kHalf, "9.7.7.1"},
+    {"set.[[eq|ne].[u32|s32|f32].[b16|u16|s16]|[lt|le|gt|ge].[u32|s32|f32].[u16|s16]|"
+     "[lo|ls|hi|hs].[u32|s32|f32].u16]",
+     "r32 r16 r16", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[u32|s32|f32].[b32|u32|s32]|[lt|le|gt|ge].[u32|s32|f32].[u32|s32]|"
+     "[lo|ls|hi|hs].[u32|s32|f32].u32]",
+     "r32 r32 r32", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[u32|s32|f32].[b64|u64|s64]|[lt|le|gt|ge].[u32|s32|f32].[u64|s64]|"
+     "[lo|ls|hi|hs].[u32|s32|f32].u64]",
+     "r32 r64 r64", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b16|u16|s16]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u16|s16]|"
+     "[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u16]",
+     "r32 r16 r16 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b32|u32|s32]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u32|s32]|"
+     "[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u32]",
+     "r32 r32 r32 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[[eq|ne].[and|or|xor].[u32|s32|f32].[b64|u64|s64]|[lt|le|gt|ge].[and|or|xor].[u32|s32|f32].[u64|s64]|"
+     "[lo|ls|hi|hs].[and|or|xor].[u32|s32|f32].u64]",
+     "r32 r64 r64 p", nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan][|.ftz].[u32|s32|f32].f32", "r32 r32 r32", nullptr,
+     bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor][|.ftz].[u32|s32|f32].f32", "r32 r32 r32 p",
+     nullptr, bind_set, Unit::kAlu, "9.7.6.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[u32|s32|f32].f64", "r32 r64 r64", nullptr, bind_set,
+     Unit::kFp64, "9.7.6.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[and|or|xor].[u32|s32|f32].f64", "r32 r64 r64 p", nullptr,
+     bind_set, Unit::kFp64, "9.7.6.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.][f16|u16|s16].f16|[bf16|u16|s16].bf16]",
+     "r16 r16 r16", nullptr, bind_set, Unit::kHalf, "9.7.7.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.][u32|s32].f16|[u32|s32].bf16]", "r32 r16 r16",
+     nullptr, bind_set, Unit::kHalf, "9.7.7.1"},
+    {"set.[eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan].[[|ftz.][f16x2|u32|s32].f16x2|[bf16x2|u32|s32].bf16x2]",
+     "r32 r32 r32", nullptr, bind_set, Unit::kHalf, "9.7.7.1"},
 
     {"selp.[b16|u16|s16]", "r16 r16 r16 p", selp<uint32_t>, nullptr, Unit::kAlu, "9.7.6.3"},
     {"selp.[b32|u32|s32|f32]", "r32 r32 r32 p", selp<uint32_t>, nullptr, Unit::kAlu, "9.7.6.3"},

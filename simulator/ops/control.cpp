@@ -54,7 +54,8 @@ BarrierArrival arrival_of(Warp& w, const Instr& i, uint32_t id_slot, uint32_t co
   a.is_aligned = (i.imm & kAligned) != 0;
   a.waits = (i.imm & kArriveOnly) == 0;
   if (a.id >= kBarriers)
-    fault(w, i, std::countr_zero(w.mask), "barrier " + std::to_string(a.id) + " does not exist: a CTA has barriers 0 to 15");
+    fault(w, i, std::countr_zero(w.mask),
+          "barrier " + std::to_string(a.id) + " does not exist: a CTA has barriers 0 to 15");
   if ((i.imm & kHasCount) != 0) {
     a.threads = first_lane(w, count_slot);
     if (a.threads == 0) fault(w, i, std::countr_zero(w.mask), "barrier " + std::to_string(a.id) + " counts 0 threads");
@@ -80,7 +81,9 @@ Handler bind_barrier(const ptx::Statement& s, Instr& i) {
 }
 Handler bind_barrier_red(const ptx::Statement& s, Instr& i) {
   i.imm = barrier_flags(s, 4);
-  return s.has("popc") ? barrier_red<Reduction::kPopc> : s.has("and") ? barrier_red<Reduction::kAnd> : barrier_red<Reduction::kOr>;
+  return s.has("popc")  ? barrier_red<Reduction::kPopc>
+         : s.has("and") ? barrier_red<Reduction::kAnd>
+                        : barrier_red<Reduction::kOr>;
 }
 
 // A cluster of one block: all its threads arrive, and a wait polls for the generation that the warp arrived in.
@@ -122,22 +125,24 @@ void fence(Warp&, const Instr&) { std::atomic_thread_fence(std::memory_order_seq
 void nothing(Warp&, const Instr&) {}
 void sleep(Warp& w, const Instr&) { yield(w); }
 
-// Registers are not modelled; the rules of setmaxnreg are: a multiple of 8 in 24 .. 256, executed by all four warps of a
-// warpgroup, growing with .inc and shrinking with .dec, and in sum no more than an SM has.
+// Registers are not modelled; the rules of setmaxnreg are: a multiple of 8 in 24 .. 256, executed by all four warps of
+// a warpgroup, growing with .inc and shrinking with .dec, and in sum no more than an SM has.
 void set_register_limit(Warp& w, const Instr& i) {
   if (!converge(w, i)) return;
   const uint32_t wanted = u32(w, i.ops[0])[std::countr_zero(w.mask)];
   if (wanted < 24 || wanted > 256 || wanted % 8 != 0)
     fault(w, i, -1, std::to_string(wanted) + " registers: must be a multiple of 8 from 24 to 256");
   if (w.register_limit != 0 && (i.imm != 0 ? wanted < w.register_limit : wanted > w.register_limit))
-    fault(w, i, -1, "from " + std::to_string(w.register_limit) + " to " + std::to_string(wanted) + " registers: ." +
-                        (i.imm != 0 ? "inc must not shrink" : "dec must not grow"));
+    fault(w, i, -1,
+          "from " + std::to_string(w.register_limit) + " to " + std::to_string(wanted) + " registers: ." +
+              (i.imm != 0 ? "inc must not shrink" : "dec must not grow"));
   w.register_limit = wanted;
   uint64_t sum = 0;
   for (const Warp& other : w.block->warps) sum += other.register_limit * kWarpSize;
   if (sum > w.block->grid->card->registers_per_sm)
-    fault(w, i, -1, "the warps of the block now hold " + std::to_string(sum) + " registers, an SM has " +
-                        std::to_string(w.block->grid->card->registers_per_sm));
+    fault(w, i, -1,
+          "the warps of the block now hold " + std::to_string(sum) + " registers, an SM has " +
+              std::to_string(w.block->grid->card->registers_per_sm));
 }
 Handler bind_register_limit(const ptx::Statement& s, Instr& i) {
   i.imm = s.has("inc") ? 1 : 0;
@@ -156,9 +161,12 @@ constexpr Form kForms[] = {
     {"[barrier|barrier.cta].sync.aligned", "r32 r32?", nullptr, bind_barrier, Unit::kSync, "9.7.13.1"},
     {"[bar|bar.cta|barrier|barrier.cta].arrive", "r32 r32", nullptr, bind_barrier, Unit::kSync, "9.7.13.1"},
     {"[barrier|barrier.cta].arrive.aligned", "r32 r32", nullptr, bind_barrier, Unit::kSync, "9.7.13.1"},
-    {"[bar|bar.cta|barrier|barrier.cta].red.popc[.aligned|].u32", "r32 r32 r32? p", nullptr, bind_barrier_red, Unit::kSync, "9.7.13.1"},
-    {"[bar|bar.cta|barrier|barrier.cta].red.[and|or][.aligned|].pred", "p r32 r32? p", nullptr, bind_barrier_red, Unit::kSync, "9.7.13.1"},
-    {"barrier.cluster.arrive[|.release|.relaxed][|.aligned]", "", nullptr, bind_cluster<cluster_arrive>, Unit::kSync, "9.7.13.4"},
+    {"[bar|bar.cta|barrier|barrier.cta].red.popc[.aligned|].u32", "r32 r32 r32? p", nullptr, bind_barrier_red,
+     Unit::kSync, "9.7.13.1"},
+    {"[bar|bar.cta|barrier|barrier.cta].red.[and|or][.aligned|].pred", "p r32 r32? p", nullptr, bind_barrier_red,
+     Unit::kSync, "9.7.13.1"},
+    {"barrier.cluster.arrive[|.release|.relaxed][|.aligned]", "", nullptr, bind_cluster<cluster_arrive>, Unit::kSync,
+     "9.7.13.4"},
     {"barrier.cluster.wait[|.acquire][|.aligned]", "", nullptr, bind_cluster<cluster_wait>, Unit::kSync, "9.7.13.4"},
     {"bar.warp.sync", "r32", warp_sync, nullptr, Unit::kSync, "9.7.13.2"},
     {"membar.[cta|gl|sys]", "", fence, nullptr, Unit::kSync, "9.7.13.5"},

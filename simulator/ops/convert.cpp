@@ -1,67 +1,14 @@
-// Moves and conversions: mov with packing and unpacking, and cvt between integers, f16, bf16, tf32, f32 and f64.
-// PTX ISA 9.7.9.1 to 9.7.9.3 and 9.7.9.21. The fp8 and narrower formats are in convert_narrow.cpp.
-#include <array>
+// Conversions: cvt between integers, f16, bf16, tf32, f32 and f64. PTX ISA 9.7.9.21. The fp8 and narrower formats are
+// in convert_narrow.cpp, moves in move.cpp.
 #include <utility>
+#include <vector>
 
 #include "ops/convert_value.hpp"
 #include "ops/lanes.hpp"
+#include "ops/move.hpp"
 
 namespace sim {
 namespace {
-
-// --- mov --------------------------------------------------------------------------------------------------------------
-
-struct Bytes16 {
-  uint64_t low, high;
-};
-
-template <class T>
-void move(Warp& w, const Instr& i) {
-  T* d = lanes<T>(w, i.d);
-  const T* a = lanes<T>(w, i.a);
-  for_lanes(w, [=](int l) { d[l] = a[l]; });
-}
-void move_pred(Warp& w, const Instr& i) { set_pred(w, i.d, pred(w, i.a)); }
-
-// Clocks are read when the instruction executes.
-enum class Clock { kCycles, kCyclesHigh, kNanoseconds, kNanosecondsHigh };
-template <class T, Clock kWhich>
-void move_clock(Warp& w, const Instr& i) {
-  const Out<T> d(w, i.d);
-  const bool is_time = kWhich == Clock::kNanoseconds || kWhich == Clock::kNanosecondsHigh;
-  const uint64_t now = is_time ? global_nanoseconds(w) : clock_cycles(w);
-  const bool is_high = kWhich == Clock::kCyclesHigh || kWhich == Clock::kNanosecondsHigh;
-  const T value = static_cast<T>(is_high ? now >> 32 : now);
-  for_lanes(w, [=](int l) { d.set(l, value); });
-}
-
-// d = {part 0, part 1, ..}, part 0 in the lowest bits, and back. kBits of each part.
-template <class Whole, class Part, int kParts, int kBits>
-void pack(Warp& w, const Instr& i) {
-  constexpr Whole kMask = sizeof(Whole) * 8 == kBits ? ~Whole{0} : (Whole{1} << kBits) - 1;
-  Whole* d = lanes<Whole>(w, i.ops[0]);
-  const Part* s[kParts];
-  for (int n = 0; n < kParts; ++n) s[n] = lanes<Part>(w, i.ops[n + 1]);
-  for_lanes(w, [=](int l) {
-    Whole value = 0;
-    for (int n = 0; n < kParts; ++n) value |= (static_cast<Whole>(s[n][l]) & kMask) << (n * kBits);
-    d[l] = value;
-  });
-}
-template <class Whole, class Part, int kParts, int kBits>
-void unpack(Warp& w, const Instr& i) {
-  constexpr Whole kMask = (Whole{1} << kBits) - 1;
-  const Whole* s = lanes<Whole>(w, i.ops[kParts]);
-  Part* d[kParts];
-  for (int n = 0; n < kParts; ++n) d[n] = lanes<Part>(w, i.ops[n]);
-  for_lanes(w, [=](int l) {
-    const Whole value = s[l];
-    for (int n = 0; n < kParts; ++n) d[n][l] = static_cast<Part>(value >> (n * kBits) & kMask);
-  });
-}
-using u128 = unsigned __int128;
-
-// --- cvt --------------------------------------------------------------------------------------------------------------
 
 // Instr::imm of the cvt rows.
 constexpr int64_t kFtz = 1, kSat = 2, kRelu = 4, kSatfinite = 8;
@@ -84,7 +31,8 @@ void cvt_integer(Warp& w, const Instr& i) {
   });
 }
 
-// Source formats: bits of a lane to an exact double. Destination formats: a double (exact, or odd in its last bit) to bits.
+// Source formats: bits of a lane to an exact double. Destination formats: a double (exact, or odd in its last bit) to
+// bits.
 struct SourceF16 {
   using Bits = uint32_t;
   static double decode(uint32_t bits, int64_t) { return F16::decode(bits); }
@@ -179,9 +127,7 @@ void bf16_to_f32(Warp& w, const Instr& i) {
 void f32_to_f16_rn(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
   const float* a = f32(w, i.a);
-  for_lanes(w, [=](int l) {
-    d[l] = a[l] != a[l] ? numerics::kNanF16 : _cvtss_sh(a[l], _MM_FROUND_TO_NEAREST_INT);
-  });
+  for_lanes(w, [=](int l) { d[l] = a[l] != a[l] ? numerics::kNanF16 : _cvtss_sh(a[l], _MM_FROUND_TO_NEAREST_INT); });
 }
 void f32_to_bf16_rn(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
@@ -237,7 +183,7 @@ void cvt_to_integer(Warp& w, const Instr& i) {
   for_lanes(w, [=](int l) { d.set(l, to_integer<D>(to_integral<kRound>(S::decode(a[l], flags)), kNan)); });
 }
 
-// --- choosing a handler by the types that the opcode names -------------------------------------------------------------
+// Choosing a handler by the types that the opcode names.
 
 template <class F>
 Handler with_integer(std::string_view type, F&& f) {
@@ -267,7 +213,9 @@ Handler with_destination(std::string_view type, F&& f) {
 // f(std::integral_constant<Round, ..>) for .rn .rz .rm .rp, or with `suffix` i: .rni ...
 template <class F>
 Handler with_round(const ptx::Statement& s, bool is_integral, F&& f) {
-  const auto has = [&](std::string_view mode, std::string_view integral) { return s.has(is_integral ? integral : mode); };
+  const auto has = [&](std::string_view mode, std::string_view integral) {
+    return s.has(is_integral ? integral : mode);
+  };
   if (has("rz", "rzi")) return f(std::integral_constant<Round, Round::kZero>{});
   if (has("rm", "rmi")) return f(std::integral_constant<Round, Round::kDown>{});
   if (has("rp", "rpi")) return f(std::integral_constant<Round, Round::kUp>{});
@@ -372,90 +320,79 @@ void cvt_pack8(Warp& w, const Instr& i) {
 }
 
 constexpr Form kForms[] = {
-    {"mov.pred", "p p", move_pred, nullptr, Unit::kAlu, "9.7.9.1"},
-    {"mov.[b16|u16|s16]", "r16 r16", move<uint32_t>, nullptr, Unit::kAlu, "9.7.9.1"},
-    {"mov.[b32|u32|s32|f32]", "r32 r32", move<uint32_t>, nullptr, Unit::kAlu, "9.7.9.1"},
-    {"mov.[b64|u64|s64|f64]", "r64 r64", move<uint64_t>, nullptr, Unit::kAlu, "9.7.9.1"},
-    {"mov.[b32|u32|s32]:%clock", "r32", move_clock<uint32_t, Clock::kCycles>, nullptr, Unit::kAlu, "10.23"},
-    {"mov.[b32|u32|s32]:%clock_hi", "r32", move_clock<uint32_t, Clock::kCyclesHigh>, nullptr, Unit::kAlu, "10.23"},
-    {"mov.[b64|u64|s64]:%clock64", "r64", move_clock<uint64_t, Clock::kCycles>, nullptr, Unit::kAlu, "10.24"},
-    {"mov.[b64|u64|s64]:%globaltimer", "r64", move_clock<uint64_t, Clock::kNanoseconds>, nullptr, Unit::kAlu, "10.28"},
-    {"mov.[b32|u32|s32]:%globaltimer_lo", "r32", move_clock<uint32_t, Clock::kNanoseconds>, nullptr, Unit::kAlu, "10.28"},
-    {"mov.[b32|u32|s32]:%globaltimer_hi", "r32", move_clock<uint32_t, Clock::kNanosecondsHigh>, nullptr, Unit::kAlu,
-     "10.28"},
-    {"mov.b128", "r128 r128", move<Bytes16>, nullptr, Unit::kAlu, "9.7.9.1"},
-    {"mov.b16", "r16 v2r8", pack<uint32_t, uint32_t, 2, 8>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b16", "v2r8 r16", unpack<uint32_t, uint32_t, 2, 8>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b32", "r32 v2r16", pack<uint32_t, uint32_t, 2, 16>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b32", "v2r16 r32", unpack<uint32_t, uint32_t, 2, 16>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b32", "r32 v4r8", pack<uint32_t, uint32_t, 4, 8>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b32", "v4r8 r32", unpack<uint32_t, uint32_t, 4, 8>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b64", "r64 v2r32", pack<uint64_t, uint32_t, 2, 32>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b64", "v2r32 r64", unpack<uint64_t, uint32_t, 2, 32>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b64", "r64 v4r16", pack<uint64_t, uint32_t, 4, 16>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b64", "v4r16 r64", unpack<uint64_t, uint32_t, 4, 16>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b128", "r128 v2r64", pack<u128, uint64_t, 2, 64>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b128", "v2r64 r128", unpack<u128, uint64_t, 2, 64>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b128", "r128 v4r32", pack<u128, uint32_t, 4, 32>, nullptr, Unit::kAlu, "9.7.9.2"},
-    {"mov.b128", "v4r32 r128", unpack<u128, uint32_t, 4, 32>, nullptr, Unit::kAlu, "9.7.9.2"},
-
-    {"cvt[|.sat].[u8|s8].[u8|s8]", "r8 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u8|s8].[u8|s8]|sat.[u8.s8|s8.u8]]", "r8 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.sat].[u8|s8].[u16|s16]", "r8 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.sat].[u8|s8].[u32|s32]", "r8 r32", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.sat].[u8|s8].[u64|s64]", "r8 r64", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u16|s16].[u8|s8]", "r16 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u16|s16].[u16|s16]", "r16 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u16|s16].[u8|s8]|sat.u16.s8]", "r16 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u16|s16].[u16|s16]|sat.[u16.s16|s16.u16]]", "r16 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.sat].[u16|s16].[u32|s32]", "r16 r32", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.sat].[u16|s16].[u64|s64]", "r16 r64", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u32|s32].[u8|s8]", "r32 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u32|s32].[u16|s16]", "r32 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u32|s32].[u32|s32]", "r32 r32", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u32|s32].[u8|s8]|sat.u32.s8]", "r32 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u32|s32].[u16|s16]|sat.u32.s16]", "r32 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u32|s32].[u32|s32]|sat.[u32.s32|s32.u32]]", "r32 r32", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.sat].[u32|s32].[u64|s64]", "r32 r64", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u64|s64].[u8|s8]", "r64 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u64|s64].[u16|s16]", "r64 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u64|s64].[u32|s32]", "r64 r32", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].[u64|s64].[u64|s64]", "r64 r64", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u64|s64].[u8|s8]|sat.u64.s8]", "r64 r8", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u64|s64].[u16|s16]|sat.u64.s16]", "r64 r16", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u64|s64].[u32|s32]|sat.u64.s32]", "r64 r32", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[u64|s64].[u64|s64]|sat.[u64.s64|s64.u64]]", "r64 r64", nullptr, bind_integer, Unit::kConvert, "9.7.9.21"},
 
-    {"cvt.[rn|rz|rm|rp][|.sat].[f16|bf16].[u8|s8]", "r16 r8", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.sat].[f16|bf16].[u16|s16]", "r16 r16", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.sat].[f16|bf16].[u32|s32]", "r16 r32", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.sat].[f16|bf16].[u64|s64]", "r16 r64", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp][|.sat].f16.[u8|s8]", "r16 r8", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp].[[|sat.]f16|bf16].[u16|s16]", "r16 r16", nullptr, bind_from_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp].[[|sat.]f16|bf16].[u32|s32]", "r16 r32", nullptr, bind_from_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp].[[|sat.]f16|bf16].[u64|s64]", "r16 r64", nullptr, bind_from_integer, Unit::kConvert,
+     "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u8|s8]", "r32 r8", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u16|s16]", "r32 r16", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u32|s32]", "r32 r32", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u64|s64]", "r32 r64", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u16|s16]", "r32 r16", nullptr, bind_from_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u32|s32]", "r32 r32", nullptr, bind_from_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.[u64|s64]", "r32 r64", nullptr, bind_from_integer, Unit::kConvert,
+     "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.sat].f64.[u8|s8]", "r64 r8", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.sat].f64.[u16|s16]", "r64 r16", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.sat].f64.[u32|s32]", "r64 r32", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.sat].f64.[u64|s64]", "r64 r64", nullptr, bind_from_integer, Unit::kConvert, "9.7.9.21"},
 
-    {"cvt.[rni|rzi|rmi|rpi][|.sat].[u8|s8].[f16|bf16]", "r8 r16", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rni|rzi|rmi|rpi][|.sat].[u16|s16].[f16|bf16]", "r16 r16", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rni|rzi|rmi|rpi][|.sat].[u32|s32].[f16|bf16]", "r32 r16", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rni|rzi|rmi|rpi][|.sat].[u64|s64].[f16|bf16]", "r64 r16", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi][|.sat].[u8|s8].f16", "r8 r16", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi].[[|sat.][u16|s16].f16|[u16|s16].bf16]", "r16 r16", nullptr, bind_to_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi].[[|sat.][u32|s32].f16|[u32|s32].bf16]", "r32 r16", nullptr, bind_to_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi].[[|sat.][u64|s64].f16|[u64|s64].bf16]", "r64 r16", nullptr, bind_to_integer, Unit::kConvert,
+     "9.7.9.21"},
     {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u8|s8].f32", "r8 r32", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u16|s16].f32", "r16 r32", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u32|s32].f32", "r32 r32", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u64|s64].f32", "r64 r32", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u16|s16].f32", "r16 r32", nullptr, bind_to_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u32|s32].f32", "r32 r32", nullptr, bind_to_integer, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rni|rzi|rmi|rpi][|.ftz][|.sat].[u64|s64].f32", "r64 r32", nullptr, bind_to_integer, Unit::kConvert,
+     "9.7.9.21"},
     {"cvt.[rni|rzi|rmi|rpi][|.sat].[u8|s8].f64", "r8 r64", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rni|rzi|rmi|rpi][|.sat].[u16|s16].f64", "r16 r64", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rni|rzi|rmi|rpi][|.sat].[u32|s32].f64", "r32 r64", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rni|rzi|rmi|rpi][|.sat].[u64|s64].f64", "r64 r64", nullptr, bind_to_integer, Unit::kConvert, "9.7.9.21"},
 
-    {"cvt[|.rn|.rz|.rm|.rp|.rni|.rzi|.rmi|.rpi][|.sat].[f16.f16|bf16.bf16]", "r16 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.sat].[f16.bf16|bf16.f16]", "r16 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt[|.rni|.rzi|.rmi|.rpi].[[|sat.]f16.f16|bf16.bf16]", "r16 r16", nullptr, bind_float, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp].[f16.bf16|bf16.f16]", "r16 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f16.f32", "r16 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.sat].bf16.f32", "r16 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz].[relu|satfinite|relu.satfinite|satfinite.relu].[f16|bf16].f32", "r16 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz|rm|rp][|.sat].[f16|bf16].f64", "r16 r64", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.ftz][|.sat].f32.[f16|bf16]", "r32 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.rn|.rz|.rm|.rp|.rni|.rzi|.rmi|.rpi][|.ftz][|.sat].f32.f32", "r32 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp].bf16.f32", "r16 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rn|rz].[relu|satfinite|relu.satfinite|satfinite.relu].[f16|bf16].f32", "r16 r32", nullptr, bind_float,
+     Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rn|rz|rm|rp].[[|sat.]f16|bf16].f64", "r16 r64", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt[|.ftz].[[|sat.]f32.f16|f32.bf16]", "r32 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt[|.rni|.rzi|.rmi|.rpi][|.ftz][|.sat].f32.f32", "r32 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
     {"cvt.[rn|rz|rm|rp][|.ftz][|.sat].f32.f64", "r32 r64", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.sat].f64.[f16|bf16]", "r64 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[[|sat.]f64.f16|f64.bf16]", "r64 r16", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
     {"cvt[|.ftz][|.sat].f64.f32", "r64 r32", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt[|.rn|.rz|.rm|.rp|.rni|.rzi|.rmi|.rpi][|.sat].f64.f64", "r64 r64", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rna|rn|rz][|.relu][|.satfinite].tf32.f32", "r32 r32", nullptr, bind_tf32, Unit::kConvert, "9.7.9.21"},
-    {"cvt.[rn|rz][|.relu][|.satfinite].[f16x2|bf16x2].f32", "r32 r32 r32", nullptr, bind_pair, Unit::kConvert, "9.7.9.21"},
+    {"cvt[|.rni|.rzi|.rmi|.rpi][|.sat].f64.f64", "r64 r64", nullptr, bind_float, Unit::kConvert, "9.7.9.21"},
+    {"cvt.[rna[|.satfinite]|[rn|rz][|.relu][|.satfinite]].tf32.f32", "r32 r32", nullptr, bind_tf32, Unit::kConvert,
+     "9.7.9.21"},
+    {"cvt.[rn|rz][|.relu][|.satfinite].[f16x2|bf16x2].f32", "r32 r32 r32", nullptr, bind_pair, Unit::kConvert,
+     "9.7.9.21"},
     {"cvt.[rn|rz].satfinite.relu.[f16x2|bf16x2].f32", "r32 r32 r32", nullptr, bind_pair, Unit::kConvert, "9.7.9.21"},
     {"cvt.pack.sat.u16.s32", "r32 r32 r32", cvt_pack16<uint16_t>, nullptr, Unit::kConvert, "9.7.9.22"},
     {"cvt.pack.sat.s16.s32", "r32 r32 r32", cvt_pack16<int16_t>, nullptr, Unit::kConvert, "9.7.9.22"},
@@ -465,6 +402,14 @@ constexpr Form kForms[] = {
 
 }  // namespace
 
-std::span<const Form> convert_forms() { return kForms; }
+std::span<const Form> convert_forms() {
+  static const std::vector<Form> forms = [] {
+    std::vector<Form> joined(std::begin(kForms), std::end(kForms));
+    const auto moves = move_forms();
+    joined.insert(joined.end(), moves.begin(), moves.end());
+    return joined;
+  }();
+  return forms;
+}
 
 }  // namespace sim

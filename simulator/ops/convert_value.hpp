@@ -1,6 +1,6 @@
 // Exact conversion of one value between integers and floating-point formats, with any rounding. Integers and floats
-// narrow through "odd" values: truncated, with the last bit set when something was lost, so that the final rounding sees
-// the truth.
+// narrow through "odd" values: truncated, with the last bit set when something was lost, so that the final rounding
+// sees the truth.
 #pragma once
 
 #include <cmath>
@@ -45,7 +45,8 @@ float to_f32(double x) {
   const bool wants_less = kRound == Round::kDown || (kRound == Round::kZero && x > 0);
   if (wants_less == (back < x)) return nearest;
   const uint32_t bits = std::bit_cast<uint32_t>(nearest);
-  if (nearest == 0) return wants_less ? -std::numeric_limits<float>::denorm_min() : std::numeric_limits<float>::denorm_min();
+  if (nearest == 0)
+    return wants_less ? -std::numeric_limits<float>::denorm_min() : std::numeric_limits<float>::denorm_min();
   return std::bit_cast<float>((nearest > 0) == wants_less ? bits - 1 : bits + 1);
 }
 
@@ -53,10 +54,14 @@ float to_f32(double x) {
 template <Round kRound>
 double to_integral(double x) {
   switch (kRound) {
-    case Round::kNearestEven: return std::nearbyint(x);
-    case Round::kZero: return std::trunc(x);
-    case Round::kDown: return std::floor(x);
-    default: return std::ceil(x);
+    case Round::kNearestEven:
+      return std::nearbyint(x);
+    case Round::kZero:
+      return std::trunc(x);
+    case Round::kDown:
+      return std::floor(x);
+    default:
+      return std::ceil(x);
   }
 }
 

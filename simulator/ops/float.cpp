@@ -1,5 +1,5 @@
-// f32 and f64 arithmetic: add, sub, mul, fma, mad, div, rcp, sqrt, abs, neg, min, max, copysign, testp, and the forms of
-// two f32 in 64 bits. PTX ISA 9.7.3. Directed rounding is the host's own, switched on around the lane loop.
+// f32 and f64 arithmetic: add, sub, mul, fma, mad, div, rcp, sqrt, abs, neg, min, max, copysign, testp, and the forms
+// of two f32 in 64 bits. PTX ISA 9.7.3. Directed rounding is the host's own, switched on around the lane loop.
 #include <limits>
 #include <vector>
 
@@ -41,8 +41,10 @@ constexpr auto kSaturate = [](auto x) { return x > 0 ? (x < 1 ? x : decltype(x){
 
 template <class V, bool kSat, class T>
 auto finish(T x) {
-  if constexpr (kSat) return V::encode(kSaturate(x));
-  else return V::encode(x);
+  if constexpr (kSat)
+    return V::encode(kSaturate(x));
+  else
+    return V::encode(x);
 }
 
 template <class V, Mode kMode, bool kSat, auto F>
@@ -79,8 +81,10 @@ void pair_float(Warp& w, const Instr& i) {
   for_lanes(w, [=](int l) {
     const auto half = [&](int shift) -> uint64_t {
       const auto part = [&](const uint64_t* p) { return V::decode(static_cast<uint32_t>(p[l] >> shift)); };
-      if constexpr (kSources == 3) return V::encode(F(part(a), part(b), part(c)));
-      else return V::encode(F(part(a), part(b)));
+      if constexpr (kSources == 3)
+        return V::encode(F(part(a), part(b), part(c)));
+      else
+        return V::encode(F(part(a), part(b)));
     };
     const uint64_t low = half(0), high = half(32);
     d[l] = high << 32 | low;
@@ -119,9 +123,12 @@ template <class V, auto F, int kSources>
 Handler with_saturation(const ptx::Statement& s) {
   return with_mode(s, [&](auto mode) -> Handler {
     constexpr Mode kMode = decltype(mode)::value;
-    if constexpr (kSources == 1) return unary_float<V, kMode, false, F>;
-    else if constexpr (kSources == 2) return s.has("sat") ? binary_float<V, kMode, true, F> : binary_float<V, kMode, false, F>;
-    else return s.has("sat") ? ternary_float<V, kMode, true, F> : ternary_float<V, kMode, false, F>;
+    if constexpr (kSources == 1)
+      return unary_float<V, kMode, false, F>;
+    else if constexpr (kSources == 2)
+      return s.has("sat") ? binary_float<V, kMode, true, F> : binary_float<V, kMode, false, F>;
+    else
+      return s.has("sat") ? ternary_float<V, kMode, true, F> : ternary_float<V, kMode, false, F>;
   });
 }
 template <auto F, int kSources>
@@ -226,12 +233,18 @@ constexpr auto kCopySign64 = [](uint64_t a, uint64_t b) { return (a & 1ull << 63
 template <class T>
 bool has_property(T x, int64_t property) {
   switch (property) {
-    case 0: return std::isfinite(x);
-    case 1: return std::isinf(x);
-    case 2: return !std::isnan(x);
-    case 3: return std::isnan(x);
-    case 4: return std::isnormal(x);
-    default: return std::fpclassify(x) == FP_SUBNORMAL;
+    case 0:
+      return std::isfinite(x);
+    case 1:
+      return std::isinf(x);
+    case 2:
+      return !std::isnan(x);
+    case 3:
+      return std::isnan(x);
+    case 4:
+      return std::isnormal(x);
+    default:
+      return std::fpclassify(x) == FP_SUBNORMAL;
   }
 }
 template <class V>
@@ -247,18 +260,22 @@ Handler bind_testp(const ptx::Statement& s, Instr& i) {
 }
 
 constexpr Form kForms[] = {
-    {"testp.[finite|infinite|number|notanumber|normal|subnormal].f32", "p r32", nullptr, bind_testp, Unit::kAlu, "9.7.3.1"},
-    {"testp.[finite|infinite|number|notanumber|normal|subnormal].f64", "p r64", nullptr, bind_testp, Unit::kFp64, "9.7.3.1"},
+    {"testp.[finite|infinite|number|notanumber|normal|subnormal].f32", "p r32", nullptr, bind_testp, Unit::kAlu,
+     "9.7.3.1"},
+    {"testp.[finite|infinite|number|notanumber|normal|subnormal].f64", "p r64", nullptr, bind_testp, Unit::kFp64,
+     "9.7.3.1"},
     {"copysign.f32", "r32 r32 r32", binary_of<uint32_t, kCopySign32>, nullptr, Unit::kAlu, "9.7.3.2"},
     {"copysign.f64", "r64 r64 r64", binary_of<uint64_t, kCopySign64>, nullptr, Unit::kAlu, "9.7.3.2"},
     {"add[|.rn|.rz|.rm|.rp][|.ftz][|.sat].f32", "r32 r32 r32", nullptr, bind_f32<kAdd, 2>, Unit::kFma, "9.7.3.3"},
     {"add[|.rn|.rz|.rm|.rp][|.ftz].f32x2", "r64 r64 r64", nullptr, bind_f32x2<kAdd, 2>, Unit::kFma, "9.7.3.3"},
     {"add[|.rn|.rz|.rm|.rp].f64", "r64 r64 r64", nullptr, bind_f64<kAdd, 2>, Unit::kFp64, "9.7.3.3"},
-    {"add[|.rn|.rz|.rm|.rp][|.sat].f32.[f16|bf16]", "r32 r16 r32", nullptr, bind_mixed_add<kAdd>, Unit::kFma, "9.7.5.1"},
+    {"add[|.rn|.rz|.rm|.rp][|.sat].f32.[f16|bf16]", "r32 r16 r32", nullptr, bind_mixed_add<kAdd>, Unit::kFma,
+     "9.7.5.1"},
     {"sub[|.rn|.rz|.rm|.rp][|.ftz][|.sat].f32", "r32 r32 r32", nullptr, bind_f32<kSub, 2>, Unit::kFma, "9.7.3.4"},
     {"sub[|.rn|.rz|.rm|.rp][|.ftz].f32x2", "r64 r64 r64", nullptr, bind_f32x2<kSub, 2>, Unit::kFma, "9.7.3.4"},
     {"sub[|.rn|.rz|.rm|.rp].f64", "r64 r64 r64", nullptr, bind_f64<kSub, 2>, Unit::kFp64, "9.7.3.4"},
-    {"sub[|.rn|.rz|.rm|.rp][|.sat].f32.[f16|bf16]", "r32 r16 r32", nullptr, bind_mixed_add<kSub>, Unit::kFma, "9.7.5.2"},
+    {"sub[|.rn|.rz|.rm|.rp][|.sat].f32.[f16|bf16]", "r32 r16 r32", nullptr, bind_mixed_add<kSub>, Unit::kFma,
+     "9.7.5.2"},
     {"mul[|.rn|.rz|.rm|.rp][|.ftz][|.sat].f32", "r32 r32 r32", nullptr, bind_f32<kMul, 2>, Unit::kFma, "9.7.3.5"},
     {"mul[|.rn|.rz|.rm|.rp][|.ftz].f32x2", "r64 r64 r64", nullptr, bind_f32x2<kMul, 2>, Unit::kFma, "9.7.3.5"},
     {"mul[|.rn|.rz|.rm|.rp].f64", "r64 r64 r64", nullptr, bind_f64<kMul, 2>, Unit::kFp64, "9.7.3.5"},

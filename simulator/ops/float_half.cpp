@@ -72,8 +72,10 @@ void min_max_half(Warp& w, const Instr& i) {
       if ((flags & kXorSign) != 0) x = std::abs(x), y = std::abs(y);
       double r = x == y ? (std::signbit(x) == kGreater ? y : x) : ((x < y) == kGreater ? y : x);
       const bool wins = (flags & kNan) != 0;
-      if (x != x) r = wins ? x : y;
-      else if (y != y) r = wins ? y : x;
+      if (x != x)
+        r = wins ? x : y;
+      else if (y != y)
+        r = wins ? y : x;
       return V::encode(is_negative ? -r : r);
     });
   });
@@ -99,7 +101,8 @@ Handler with_view(const ptx::Statement& s, F&& f) {
   return type == "bf16" ? f(Bf16{}, std::false_type{}) : f(Bf16{}, std::true_type{});
 }
 void decode_flags(const ptx::Statement& s, Instr& i) {
-  i.imm = (s.has("sat") ? kSat : 0) | (s.has("relu") ? kRelu : 0) | (s.has("NaN") ? kNan : 0) | (s.has("xorsign") ? kXorSign : 0);
+  i.imm = (s.has("sat") ? kSat : 0) | (s.has("relu") ? kRelu : 0) | (s.has("NaN") ? kNan : 0) |
+          (s.has("xorsign") ? kXorSign : 0);
 }
 
 template <auto F>
@@ -114,7 +117,8 @@ Handler bind_fma(const ptx::Statement& s, Instr& i) {
 template <bool kGreater>
 Handler bind_min_max(const ptx::Statement& s, Instr& i) {
   decode_flags(s, i);
-  return with_view(s, [](auto v, auto pair) -> Handler { return min_max_half<decltype(v), decltype(pair)::value, kGreater>; });
+  return with_view(
+      s, [](auto v, auto pair) -> Handler { return min_max_half<decltype(v), decltype(pair)::value, kGreater>; });
 }
 template <auto F>
 Handler bind_sign(const ptx::Statement& s, Instr&) {

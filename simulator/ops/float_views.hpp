@@ -37,8 +37,8 @@ struct F64 {
   static Value decode(Bits bits) { return std::bit_cast<double>(bits); }
   static Bits encode(Value x) { return std::bit_cast<uint64_t>(x); }
 };
-// 16-bit formats compute in double, whose one extra rounding never changes a sum or product of 8- or 11-bit significands;
-// encode() rounds double to odd f32 first, then to nearest even.
+// 16-bit formats compute in double, whose one extra rounding never changes a sum or product of 8- or 11-bit
+// significands; encode() rounds double to odd f32 first, then to nearest even.
 inline uint32_t odd_f32(double x) {
   const float nearest = static_cast<float>(x);
   uint32_t bits = std::bit_cast<uint32_t>(nearest);

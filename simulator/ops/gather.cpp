@@ -1,5 +1,6 @@
 // Warp-wide look-up of addresses: [min, max] of the warp is checked once, against the block's shared memory or the
-// allocations that the warp has used before. Lanes are looked at one by one only when that fails, to name the guilty one.
+// allocations that the warp has used before. Lanes are looked at one by one only when that fails, to name the guilty
+// one.
 #include <algorithm>
 #include <limits>
 
@@ -11,8 +12,8 @@ namespace {
 
 using Shape = Pointers::Shape;
 
-// Shared addresses in 32-bit registers, all inside the block's memory and aligned: nearly every shared access. `bytes` is
-// a multiple of `align`, so a row is aligned when its first address is.
+// Shared addresses in 32-bit registers, all inside the block's memory and aligned: nearly every shared access. `bytes`
+// is a multiple of `align`, so a row is aligned when its first address is.
 inline bool gather_shared(Warp& w, const Instr& i, uint32_t slot, uint32_t bytes, uint32_t align, Pointers& out) {
   const uint32_t* base = u32(w, slot);
   const uint32_t shift = static_cast<uint32_t>(i.offset[0]) - Block::kSharedBase, first = base[0] + shift;

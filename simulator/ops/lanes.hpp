@@ -19,8 +19,10 @@ struct In {
   const Storage<T>* p;
   In(Warp& w, uint32_t slot) : p(lanes<Storage<T>>(w, slot)) {}
   T operator[](int lane) const {
-    if constexpr (sizeof(T) == sizeof(Storage<T>)) return std::bit_cast<T>(p[lane]);
-    else return static_cast<T>(p[lane]);
+    if constexpr (sizeof(T) == sizeof(Storage<T>))
+      return std::bit_cast<T>(p[lane]);
+    else
+      return static_cast<T>(p[lane]);
   }
 };
 
@@ -29,8 +31,10 @@ struct Out {
   Storage<T>* p;
   Out(Warp& w, uint32_t slot) : p(lanes<Storage<T>>(w, slot)) {}
   void set(int lane, T value) const {
-    if constexpr (sizeof(T) == sizeof(Storage<T>)) p[lane] = std::bit_cast<Storage<T>>(value);
-    else p[lane] = static_cast<uint32_t>(static_cast<int32_t>(value));
+    if constexpr (sizeof(T) == sizeof(Storage<T>))
+      p[lane] = std::bit_cast<Storage<T>>(value);
+    else
+      p[lane] = static_cast<uint32_t>(static_cast<int32_t>(value));
   }
 };
 
@@ -82,13 +86,32 @@ template <class T>
 using Wrapping = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 
 // Twice as wide, of the same signedness.
-template <class T> struct WideOf;
-template <> struct WideOf<uint16_t> { using type = uint32_t; };
-template <> struct WideOf<int16_t> { using type = int32_t; };
-template <> struct WideOf<uint32_t> { using type = uint64_t; };
-template <> struct WideOf<int32_t> { using type = int64_t; };
-template <> struct WideOf<uint64_t> { using type = unsigned __int128; };
-template <> struct WideOf<int64_t> { using type = __int128; };
+template <class T>
+struct WideOf;
+template <>
+struct WideOf<uint16_t> {
+  using type = uint32_t;
+};
+template <>
+struct WideOf<int16_t> {
+  using type = int32_t;
+};
+template <>
+struct WideOf<uint32_t> {
+  using type = uint64_t;
+};
+template <>
+struct WideOf<int32_t> {
+  using type = int64_t;
+};
+template <>
+struct WideOf<uint64_t> {
+  using type = unsigned __int128;
+};
+template <>
+struct WideOf<int64_t> {
+  using type = __int128;
+};
 template <class T>
 using Wide = typename WideOf<T>::type;
 

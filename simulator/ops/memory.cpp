@@ -1,7 +1,7 @@
 // Loads and stores of registers: ld, ldu, st in all spaces. PTX ISA 9.7.9.8 to 9.7.9.12.
-// Cache operators, eviction priorities, prefetch sizes and cache policies are hints: accepted, without effect on values.
-// x86 gives every aligned load acquire and every store release order, so strong accesses differ from weak ones only in
-// that a loop around a strong load counts as a poll.
+// Cache operators, eviction priorities, prefetch sizes and cache policies are hints: accepted, without effect on
+// values. x86 gives every aligned load acquire and every store release order, so strong accesses differ from weak ones
+// only in that a loop around a strong load counts as a poll.
 #include "ops/memory.hpp"
 
 #include "machine/access.hpp"
@@ -19,8 +19,10 @@ template <class T>
 struct Cell {
   using Lane = Storage<T>;
   static Lane widen(T v) {
-    if constexpr (sizeof(T) < 4) return static_cast<uint32_t>(static_cast<int32_t>(v));
-    else return v;
+    if constexpr (sizeof(T) < 4)
+      return static_cast<uint32_t>(static_cast<int32_t>(v));
+    else
+      return v;
   }
 };
 template <>
@@ -81,8 +83,10 @@ void store(Warp& w, const Instr& i) {
   each_pointer<kBytes>(w, at, [&](int l, std::byte* p) {
     T v[N];
     for (int n = 0; n < N; ++n) {
-      if constexpr (sizeof(T) < 4) v[n] = static_cast<T>(s[n][l]);
-      else v[n] = s[n][l];
+      if constexpr (sizeof(T) < 4)
+        v[n] = static_cast<T>(s[n][l]);
+      else
+        v[n] = s[n][l];
     }
     std::memcpy(p, v, kBytes);
   });
@@ -123,20 +127,23 @@ Handler bind_store(const ptx::Statement& s, Instr& i) {
 // A vector has 32 bytes at most: .v8 of 32 bits, .v4 of 64.
 struct Width {
   const char *types, *slot;
+  int bits;
   int most;  // elements
 };
-constexpr Width kWidths[] = {{"[b8|u8|s8]", "r8", 4},
-                             {"[b16|u16|s16|f16|bf16]", "r16", 4},
-                             {"[b32|u32|s32|f32]", "r32", 8},
-                             {"[b64|u64|s64|f64]", "r64", 4},
-                             {"b128", "r128", 1}};
+constexpr Width kWidths[] = {{"[b8|u8|s8]", "r8", 8, 4},
+                             {"[b16|u16|s16|f16|bf16]", "r16", 16, 4},
+                             {"[b32|u32|s32|f32]", "r32", 32, 8},
+                             {"[b64|u64|s64|f64]", "r64", 64, 4},
+                             {"b128", "r128", 128, 1}};
 
 const FormList& load_store_list() {
   static const FormList list = [] {
     FormList l;
     const std::string scope = "[cta|cluster|gpu|sys]";
-    const std::string load_order = "[|.weak|.volatile|.relaxed." + scope + "|.acquire." + scope + "|.relaxed|.mmio.relaxed.sys]";
-    const std::string store_order = "[|.weak|.volatile|.relaxed." + scope + "|.release." + scope + "|.mmio.relaxed.sys]";
+    const std::string load_order =
+        "[|.weak|.volatile|.relaxed." + scope + "|.acquire." + scope + "|.relaxed|.mmio.relaxed.sys]";
+    const std::string store_order =
+        "[|.weak|.volatile|.relaxed." + scope + "|.release." + scope + "|.mmio.relaxed.sys]";
     const std::string shared = "[.shared|.shared::cta|.shared::cluster]";
     const std::string load_space = "[|.global|" + shared + "|.local|.const|.param|.param::entry]";
     const std::string store_space = "[|.global|" + shared + "|.local]";
@@ -154,7 +161,8 @@ const FormList& load_store_list() {
               values + " [a]" + policy, load, Unit::kLsu, "9.7.9.8");
         l.add("st" + store_order + store_space + store_cache + evict + hint + vec + width.types,
               "[a] " + values + policy, store, Unit::kLsu, "9.7.9.12");
-        if (!has_policy && n <= 4) l.add("ldu[|.global]" + vec + width.types, values + " [a]", load, Unit::kLsu, "9.7.9.11");
+        if (!has_policy && n * width.bits <= 128 && width.bits < 128)
+          l.add("ldu[|.global]" + vec + width.types, values + " [a]", load, Unit::kLsu, "9.7.9.11");
       };
       for (const Width& width : kWidths) {
         add(1, width, bind_load<1>, bind_store<1>);

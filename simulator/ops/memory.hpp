@@ -11,8 +11,8 @@
 
 namespace sim {
 
-std::span<const Form> atomic_forms();      // atom, red: atomic.cpp
-std::span<const Form> address_forms();     // cvta, isspacep, mapa, prefetch, createpolicy ...: address.cpp
+std::span<const Form> atomic_forms();   // atom, red: atomic.cpp
+std::span<const Form> address_forms();  // cvta, isspacep, mapa, prefetch, createpolicy ...: address.cpp
 
 // The state space that an opcode names; none: generic.
 Space space_of(const ptx::Statement& s);

@@ -58,10 +58,22 @@ void shfl(Warp& w, const Instr& i) {
       int source = 0;
       bool is_inside = false;
       switch (kMode) {
-        case Shuffle::kUp: source = l - step; is_inside = source >= most; break;
-        case Shuffle::kDown: source = l + step; is_inside = source <= most; break;
-        case Shuffle::kButterfly: source = l ^ step; is_inside = source <= most; break;
-        case Shuffle::kIndex: source = least | (step & ~segment); is_inside = source <= most; break;
+        case Shuffle::kUp:
+          source = l - step;
+          is_inside = source >= most;
+          break;
+        case Shuffle::kDown:
+          source = l + step;
+          is_inside = source <= most;
+          break;
+        case Shuffle::kButterfly:
+          source = l ^ step;
+          is_inside = source <= most;
+          break;
+        case Shuffle::kIndex:
+          source = least | (step & ~segment);
+          is_inside = source <= most;
+          break;
       }
       value[l] = a[is_inside ? source : l];
       inside |= static_cast<uint32_t>(is_inside) << l;

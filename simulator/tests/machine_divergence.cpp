@@ -1,5 +1,5 @@
-// Warps whose lanes part: nested branches, loops of different length, early exit, waiting for lanes of the same warp, and
-// the instructions that bring lanes together.
+// Warps whose lanes part: nested branches, loops of different length, early exit, waiting for lanes of the same warp,
+// and the instructions that bring lanes together.
 #include "program.hpp"
 
 using namespace sim;
@@ -10,15 +10,18 @@ namespace {
 // Runs a body on one warp with out[lane] as result; %r0 is the lane, %rd0 the address of out[lane], %r1 the result.
 std::vector<uint32_t> run_lanes(const std::string& body, LaunchResult* result = nullptr, uint32_t threads = 32) {
   std::vector<uint32_t> out(threads, 0xdeadbeef);
-  Program program(header() + ".visible .entry k(.param .u64 out)\n{\n.reg .pred %p<8>;\n.reg .b32 %r<16>;\n.reg .b64 %rd<8>;\n"
-                             ".shared .align 16 .b8 area[256];\n"
-                             "ld.param.u64 %rd1, [out];\nmov.u32 %r0, %tid.x;\nmul.wide.u32 %rd2, %r0, 4;\n"
-                             "add.s64 %rd0, %rd1, %rd2;\nmov.u32 %r1, 0;\n" +
+  Program program(header() +
+                  ".visible .entry k(.param .u64 out)\n{\n.reg .pred %p<8>;\n.reg .b32 %r<16>;\n.reg .b64 %rd<8>;\n"
+                  ".shared .align 16 .b8 area[256];\n"
+                  "ld.param.u64 %rd1, [out];\nmov.u32 %r0, %tid.x;\nmul.wide.u32 %rd2, %r0, 4;\n"
+                  "add.s64 %rd0, %rd1, %rd2;\nmov.u32 %r1, 0;\n" +
                   body + "\n$done:\nst.global.u32 [%rd0], %r1;\nret;\n}\n");
   program.add(out, "out");
   const LaunchResult r = program.run("k", {.block = {threads}}, {pointer(out)});
-  if (result != nullptr) *result = r;
-  else REQUIRE_MESSAGE(r.status == LaunchResult::Status::kOk, r.report);
+  if (result != nullptr)
+    *result = r;
+  else
+    REQUIRE_MESSAGE(r.status == LaunchResult::Status::kOk, r.report);
   return out;
 }
 
@@ -80,7 +83,8 @@ TEST_CASE("lanes exit early and the others go on together") {
 }
 
 TEST_CASE("a lane that spins lets the lane that it waits for go on") {
-  // Lane 0 waits in a loop at a lower pc for the flag that lane 31 sets behind it: lowest pc first alone would starve it.
+  // Lane 0 waits in a loop at a lower pc for the flag that lane 31 sets behind it: lowest pc first alone would starve
+  // it.
   const auto out = run_lanes(R"(
     st.shared.u32 [area], 0;
     bar.warp.sync -1;
@@ -169,7 +173,8 @@ TEST_CASE("lanes that never meet are reported at the instruction") {
     shfl.sync.idx.b32 %r1, %r0, 0, 31, -1;)",
             &result);
   CHECK(result.status == LaunchResult::Status::kIllegalInstruction);
-  CHECK(contains(result.report, "shfl.sync.idx.b32  block (0,0,0) thread 16: lanes 16-31 wait here for lanes 0-15, which never come"));
+  CHECK(contains(result.report,
+                 "shfl.sync.idx.b32  block (0,0,0) thread 16: lanes 16-31 wait here for lanes 0-15, which never come"));
 }
 
 TEST_CASE("a lane outside its own member mask") {

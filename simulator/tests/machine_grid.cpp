@@ -118,12 +118,15 @@ TEST_CASE("barriers that are used wrongly are faults") {
     CHECK(result.status == Status::kIllegalInstruction);
     return result.report;
   };
-  CHECK(contains(report("bar.sync 0, 33;"), "test.ptx:13  bar.sync  block (0,0,0) thread 0: barrier 0 counts 33 threads, which is not a multiple of 32"));
+  CHECK(contains(
+      report("bar.sync 0, 33;"),
+      "test.ptx:13  bar.sync  block (0,0,0) thread 0: barrier 0 counts 33 threads, which is not a multiple of 32"));
   CHECK(contains(report("mov.u32 %r1, 16;\nbar.sync %r1;"), "barrier 16 does not exist: a CTA has barriers 0 to 15"));
   CHECK(contains(report("bar.sync 3, 128;"), "barrier 3 counts 128 threads, but the block has 64"));
   CHECK(contains(report("setp.lt.u32 %p1, %r0, 32;\n@%p1 bra $a;\nbar.sync 2, 64;\nbra.uni $done;\n$a:\nbar.sync 2;"),
                  "barrier 2 counts 64 threads here, but the threads that already wait count all"));
-  CHECK(contains(report("bar.sync 1, 32;\nbar.arrive 4, 64;\nbar.arrive 4, 64;\nbar.sync 0, 0;"), "barrier 0 counts 0 threads"));
+  CHECK(contains(report("bar.sync 1, 32;\nbar.arrive 4, 64;\nbar.arrive 4, 64;\nbar.sync 0, 0;"),
+                 "barrier 0 counts 0 threads"));
 }
 
 TEST_CASE("barrier.sync without .aligned collects the lanes of a warp") {
@@ -208,9 +211,16 @@ TEST_CASE("a grid barrier of more blocks than can be resident is a deadlock") {
   const LaunchResult result = program.run("k", {.grid = {49}, .block = {1024}, .card = "gb10"}, {pointer(data)});
   CHECK(result.status == Status::kDeadlock);
   CHECK(contains(result.report, "deadlock in k: no warp can get on and no operation is pending\n"));
-  CHECK(contains(result.report, "\n  block (0,0,0) warp 0: lane 0 polls at test.ptx:20 (ld.acquire.gpu.global.u32); lanes 1-31 wait at test.ptx:24 (bar.sync): for lane 0\n"));
-  CHECK(contains(result.report, "\n  block (0,0,0) warps 1-31: lanes 0-31 wait at test.ptx:24 (bar.sync 0): barrier 0 has 992 of 1024 threads, missing warp 0\n"));
-  CHECK(contains(result.report, "\n  1 of 49 blocks have not started: 48 are resident (1 on each of 48 SMs), and none of them ends"));
+  CHECK(
+      contains(result.report,
+               "\n  block (0,0,0) warp 0: lane 0 polls at test.ptx:20 (ld.acquire.gpu.global.u32); lanes 1-31 wait at "
+               "test.ptx:24 (bar.sync): for lane 0\n"));
+  CHECK(contains(result.report,
+                 "\n  block (0,0,0) warps 1-31: lanes 0-31 wait at test.ptx:24 (bar.sync 0): barrier 0 has 992 of 1024 "
+                 "threads, missing warp 0\n"));
+  CHECK(contains(result.report,
+                 "\n  1 of 49 blocks have not started: 48 are resident (1 on each of 48 SMs), and none of them "
+                 "ends"));
 }
 
 TEST_CASE("the report of a deadlock, to the letter") {
@@ -229,7 +239,8 @@ TEST_CASE("the report of a deadlock, to the letter") {
   CHECK(result.status == Status::kDeadlock);
   CHECK(result.report ==
         "deadlock in k: no warp can get on and no operation is pending\n"
-        "  block (0,0,0) warps 0-2: lanes 0-31 wait at test.ptx:16 (bar.sync 1, 128): barrier 1 has 96 of 128 threads, missing warp 3\n"
+        "  block (0,0,0) warps 0-2: lanes 0-31 wait at test.ptx:16 (bar.sync 1, 128): barrier 1 has 96 of 128 "
+        "threads, missing warp 3\n"
         "  block (0,0,0) warp 3: lanes 0-31 poll at test.ptx:19 (ld.volatile.global.u32)");
 }
 
@@ -248,8 +259,11 @@ TEST_CASE("a warp that exits does not hold a barrier without count, and does one
 TEST_CASE("a bounded spin ends by its own clock") {
   for (const char* clock : {"%globaltimer", "%clock64"}) {
     std::vector<uint32_t> data(2);
-    Program program(entry(std::string("mov.u64 %rd3, ") + clock + ";\n$spin:\nld.volatile.global.u32 %r1, [%rd1];\n"
-                          "setp.ne.u32 %p1, %r1, 0;\n@%p1 bra $done;\nmov.u64 %rd4, " + clock + ";\n"
+    Program program(entry(std::string("mov.u64 %rd3, ") + clock +
+                          ";\n$spin:\nld.volatile.global.u32 %r1, [%rd1];\n"
+                          "setp.ne.u32 %p1, %r1, 0;\n@%p1 bra $done;\nmov.u64 %rd4, " +
+                          clock +
+                          ";\n"
                           "sub.s64 %rd4, %rd4, %rd3;\nsetp.lt.u64 %p2, %rd4, 10000000000;\n@%p2 bra $spin;\n"
                           "st.global.u32 [%rd1+4], 1;"));
     program.add(data, "data");
@@ -286,7 +300,8 @@ TEST_CASE("a spin lock that nobody releases is a deadlock") {
   program.add(data, "data");
   const LaunchResult result = program.run("k", {.grid = {3}, .block = {32}}, {pointer(data)});
   CHECK(result.status == Status::kDeadlock);
-  CHECK(contains(result.report, "\n  block (2,0,0) warp 0: lanes 0-31 poll at test.ptx:15 (atom.acquire.gpu.global.cas.b32)"));
+  CHECK(contains(result.report,
+                 "\n  block (2,0,0) warp 0: lanes 0-31 poll at test.ptx:15 (atom.acquire.gpu.global.cas.b32)"));
 }
 
 TEST_CASE("a lock that is released makes everybody's turn come") {
@@ -365,7 +380,8 @@ TEST_CASE("setmaxnreg keeps its books") {
                  "from 40 to 48 registers: .dec must not grow"));
   CHECK(contains(run("setmaxnreg.inc.sync.aligned.u32 232;", 384).report,
                  "the warps of the block now hold 66816 registers, an SM has 65536"));
-  CHECK(contains(run("setmaxnreg.dec.sync.aligned.u32 20;", 128).report, "20 registers: must be a multiple of 8 from 24 to 256"));
+  CHECK(contains(run("setmaxnreg.dec.sync.aligned.u32 20;", 128).report,
+                 "20 registers: must be a multiple of 8 from 24 to 256"));
 }
 
 TEST_CASE("launches that cannot be are refused in words") {

@@ -90,11 +90,11 @@ TEST_CASE("cards have the limits of their hardware") {
   CHECK(find_card("gb10")->cc_minor == 1);
   CHECK(find_card("h200")->shared_per_block_optin == 232448);
   Kernel kernel;
-  CHECK(blocks_per_sm(kernel, *pro, 128, 0) == 12);           // 1536 threads
-  CHECK(blocks_per_sm(kernel, *pro, 32, 0) == 24);            // blocks
-  CHECK(blocks_per_sm(kernel, *pro, 128, 49 * 1024) == 2);    // 100 KB less 1 KB a block
+  CHECK(blocks_per_sm(kernel, *pro, 128, 0) == 12);         // 1536 threads
+  CHECK(blocks_per_sm(kernel, *pro, 32, 0) == 24);          // blocks
+  CHECK(blocks_per_sm(kernel, *pro, 128, 49 * 1024) == 2);  // 100 KB less 1 KB a block
   CHECK(blocks_per_sm(kernel, *pro, 128, 99 * 1024) == 1);
   CHECK(blocks_per_sm(kernel, *pro, 128, 100 * 1024) == 0);
   kernel.max_nreg = 168;
-  CHECK(blocks_per_sm(kernel, *pro, 384, 0) == 1);            // 12 warps of 168 x 32 registers
+  CHECK(blocks_per_sm(kernel, *pro, 384, 0) == 1);  // 12 warps of 168 x 32 registers
 }

@@ -8,7 +8,8 @@ using Status = LaunchResult::Status;
 namespace {
 
 constexpr char kRegisters[] =
-    ".reg .pred %p<4>;\n.reg .b32 %r<8>;\n.reg .b64 %rd<8>;\n.shared .align 16 .b8 area[64];\n.local .align 16 .b8 depot[16];\n"
+    ".reg .pred %p<4>;\n.reg .b32 %r<8>;\n.reg .b64 %rd<8>;\n.shared .align 16 .b8 area[64];\n"
+    ".local .align 16 .b8 depot[16];\n"
     "ld.param.u64 %rd1, [data];\nmov.u32 %r0, %tid.x;\nmul.wide.u32 %rd2, %r0, 4;\nadd.s64 %rd2, %rd1, %rd2;\n";
 
 LaunchResult run_body(const std::string& body, uint32_t threads = 64, Dim3 block = {}) {
@@ -24,7 +25,8 @@ TEST_CASE("reads and writes outside a buffer") {
   const LaunchResult past = run_body("ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%rd1+256];");
   CHECK(past.status == Status::kIllegalAddress);
   CHECK(past.report ==
-        "test.ptx:15  ld.global.v4.u32  block (0,0,0) thread 0: read of 16 bytes, 16 bytes past data (host memory #1, 256 bytes)\n"
+        "test.ptx:15  ld.global.v4.u32  block (0,0,0) thread 0: read of 16 bytes, 16 bytes past data (host memory "
+        "#1, 256 bytes)\n"
         "  k  warp 0 lane 0  test.ptx:15: ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%rd1+256]");
   // The guilty lane is the first that leaves the buffer.
   CHECK(contains(run_body("st.global.u32 [%rd2+100], %r0;").report,
@@ -32,7 +34,9 @@ TEST_CASE("reads and writes outside a buffer") {
   CHECK(contains(run_body("st.global.u32 [%rd2-4], %r0;").report, "thread 0: write of 4 bytes, 4 bytes before data"));
   CHECK(contains(run_body("mov.u64 %rd3, 8;\natom.global.add.u32 %r1, [%rd3], 1;").report,
                  "thread 0: atomic of 4 bytes, null pointer + 8"));
-  CHECK(contains(run_body("st.global.u32 [%rd2+248], %r0;", 0, {4, 8, 2}).report, "block (0,0,0) thread (2,0,0): write"));
+  CHECK(contains(run_body("st.global.u32 [%rd2+248], %r0;", 0, {4, 8, 2}).report,
+                 "block (0,0,0) thread (2,0,0): "
+                 "write"));
 }
 
 TEST_CASE("only lanes that execute are checked") {
@@ -49,7 +53,8 @@ TEST_CASE("alignment") {
 TEST_CASE("shared, local and parameter memory have their own ends") {
   CHECK(contains(run_body("mov.u32 %r1, area;\nmad.lo.u32 %r1, %r0, 4, %r1;\nst.shared.u32 [%r1], %r0;").report,
                  "st.shared.u32  block (0,0,0) thread 16: 4 bytes past shared memory (64 bytes)"));
-  CHECK(contains(run_body("ld.shared.u32 %r2, [area];\nmov.u32 %r1, 512;\nst.shared.u32 [%r1], %r0;").report, "512 bytes before shared memory (64 bytes)"));
+  CHECK(contains(run_body("ld.shared.u32 %r2, [area];\nmov.u32 %r1, 512;\nst.shared.u32 [%r1], %r0;").report,
+                 "512 bytes before shared memory (64 bytes)"));
   CHECK(contains(run_body("ld.shared.u32 %r1, [%rd1];").report, "is not a shared memory address"));
   CHECK(contains(run_body("st.local.u32 [depot+16], %r0;").report, "thread 0: 4 bytes past local memory (16 bytes)"));
   CHECK(contains(run_body("mov.u64 %rd3, data;\nld.param.u64 %rd4, [%rd3+8];").report,
@@ -62,8 +67,10 @@ TEST_CASE("shared, local and parameter memory have their own ends") {
 
 TEST_CASE("generic addresses reach every space") {
   std::vector<uint32_t> data(64);
-  Program program(header() + ".global .align 4 .u32 counter = 7;\n.const .align 4 .u32 table[2] = {5, 6};\n"
-                             ".visible .entry k(.param .u64 data)\n{\n" + kRegisters + R"(
+  Program program(header() +
+                  ".global .align 4 .u32 counter = 7;\n.const .align 4 .u32 table[2] = {5, 6};\n"
+                  ".visible .entry k(.param .u64 data)\n{\n" +
+                  kRegisters + R"(
     mov.u64 %rd3, area;
     cvta.shared.u64 %rd3, %rd3;
     st.u32 [%rd3+8], 41;
@@ -120,7 +127,8 @@ $L__info_string0:
   program.add(data, "w2_scale");
   const LaunchResult result = program.run("k", {.block = {32}}, {pointer(data)});
   CHECK(result.report ==
-        "kernels/gemm/demo.cuh:212  ld.global.u32  block (0,0,0) thread 0: read of 4 bytes, 4 bytes past w2_scale (host memory #1, 16 bytes)\n"
+        "kernels/gemm/demo.cuh:212  ld.global.u32  block (0,0,0) thread 0: read of 4 bytes, 4 bytes past w2_scale "
+        "(host memory #1, 16 bytes)\n"
         "  in load(), called at kernels/gemm/demo.cu:31\n"
         "  k  warp 0 lane 0  test.ptx:12: ld.global.u32 %r1, [%rd1+16]");
 }

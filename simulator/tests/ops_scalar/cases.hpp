@@ -13,14 +13,14 @@
 namespace sim::test {
 
 struct Case {
-  std::string id;       // the opcode, and what distinguishes this case: "lop3.b32 0xe8", "selp.b32 !p"
+  std::string id;  // the opcode, and what distinguishes this case: "lop3.b32 0xe8", "selp.b32 !p"
   std::string opcode;
   const Form* row = nullptr;
   std::string ptx;
   uint32_t in_words = 0, out_words = 0, threads = 0;
   Words inputs;
-  std::vector<bool> negated;             // per source: a predicate written with `!`
-  std::optional<uint64_t> immediate;     // of the source that must be one, at index `immediate_source`
+  std::vector<bool> negated;          // per source: a predicate written with `!`
+  std::optional<uint64_t> immediate;  // of the source that must be one, at index `immediate_source`
   size_t immediate_source = 0;
 
   // Source words of thread t as the reference takes them: negations and the immediate applied.

@@ -153,11 +153,20 @@ inline Natural round_magnitude(const Number& x, int unit, Mode mode) {
   const bool half = x.magnitude.bit(drop - 1), rest = x.magnitude.any_below(drop - 1);
   bool up = false;
   switch (mode) {
-    case Mode::kNearest: up = half && (rest || kept.bit(0)); break;
-    case Mode::kAway: up = half; break;
-    case Mode::kZero: break;
-    case Mode::kDown: up = x.is_negative && (half || rest); break;
-    case Mode::kUp: up = !x.is_negative && (half || rest); break;
+    case Mode::kNearest:
+      up = half && (rest || kept.bit(0));
+      break;
+    case Mode::kAway:
+      up = half;
+      break;
+    case Mode::kZero:
+      break;
+    case Mode::kDown:
+      up = x.is_negative && (half || rest);
+      break;
+    case Mode::kUp:
+      up = !x.is_negative && (half || rest);
+      break;
   }
   return up ? kept + Natural(1) : kept;
 }
@@ -174,7 +183,8 @@ inline uint64_t encode(const Binary& f, const Number& x, Mode mode, uint64_t nan
   // The code of a subnormal is its magnitude; each further unit of exponent adds 2^fraction_bits.
   const uint64_t code = rounded.low64() + (static_cast<uint64_t>(unit - smallest) << f.fraction_bits);
   if (code >= f.infinity()) {
-    const bool inward = mode == Mode::kZero || (mode == Mode::kDown && !x.is_negative) || (mode == Mode::kUp && x.is_negative);
+    const bool inward =
+        mode == Mode::kZero || (mode == Mode::kDown && !x.is_negative) || (mode == Mode::kUp && x.is_negative);
     return sign | (inward ? f.infinity() - 1 : f.infinity());
   }
   return sign | code;
@@ -265,8 +275,10 @@ inline int order(const Number& a, const Number& b) {
   if (sign(a) != sign(b)) return sign(a) < sign(b) ? -1 : 1;
   if (sign(a) == 0) return 0;
   int magnitude = 0;
-  if (a.is_infinite() || b.is_infinite()) magnitude = a.is_infinite() - b.is_infinite();
-  else magnitude = compare_magnitude(a, b);
+  if (a.is_infinite() || b.is_infinite())
+    magnitude = a.is_infinite() - b.is_infinite();
+  else
+    magnitude = compare_magnitude(a, b);
   return a.is_negative ? -magnitude : magnitude;
 }
 

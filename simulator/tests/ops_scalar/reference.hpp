@@ -1,5 +1,5 @@
-// What the PTX ISA says that an instruction computes: source bits in, destination bits out, for one thread. Written from
-// the manual's pseudo-code and on exact arithmetic, apart from the handlers that it judges.
+// What the PTX ISA says that an instruction computes: source bits in, destination bits out, for one thread. Written
+// from the manual's pseudo-code and on exact arithmetic, apart from the handlers that it judges.
 #pragma once
 
 #include <cstdint>

@@ -31,12 +31,18 @@ uint64_t permute(uint64_t a, uint64_t b, uint64_t c, const std::string& mode) {
   bool sign[4] = {};
   const int k = static_cast<int>(c & 3);
   for (int n = 0; n < 4; ++n) {
-    if (mode == "f4e") pick[n] = n + k;
-    else if (mode == "b4e") pick[n] = (8 + k - n) % 8;
-    else if (mode == "rc8") pick[n] = k;
-    else if (mode == "ecl") pick[n] = std::max(n, k);
-    else if (mode == "ecr") pick[n] = std::min(n, k);
-    else if (mode == "rc16") pick[n] = 2 * (k & 1) + (n & 1);
+    if (mode == "f4e")
+      pick[n] = n + k;
+    else if (mode == "b4e")
+      pick[n] = (8 + k - n) % 8;
+    else if (mode == "rc8")
+      pick[n] = k;
+    else if (mode == "ecl")
+      pick[n] = std::max(n, k);
+    else if (mode == "ecr")
+      pick[n] = std::min(n, k);
+    else if (mode == "rc16")
+      pick[n] = 2 * (k & 1) + (n & 1);
     else {
       pick[n] = static_cast<int>(c >> (4 * n) & 7);
       sign[n] = (c >> (4 * n) & 8) != 0;
@@ -90,7 +96,8 @@ uint64_t lookup3(uint64_t a, uint64_t b, uint64_t c, uint64_t lut, int bits) {
 uint64_t funnel(const Opcode& op, uint64_t a, uint64_t b, uint64_t c) {
   const uint64_t n = op.has("wrap") ? c & 31 : std::min<uint64_t>(c, 32);
   const i128 whole = static_cast<i128>(b) << 32 | a;
-  return op.has("l") ? static_cast<uint64_t>(whole << n >> 32) & 0xffffffff : static_cast<uint64_t>(whole >> n) & 0xffffffff;
+  return op.has("l") ? static_cast<uint64_t>(whole << n >> 32) & 0xffffffff
+                     : static_cast<uint64_t>(whole >> n) & 0xffffffff;
 }
 
 bool compare_integers(const std::string& name, i128 a, i128 b) {
@@ -149,7 +156,8 @@ std::optional<Words> integer_reference(const Opcode& op, const Words& in) {
   if (op.type().ends_with("x2")) {  // 16-bit halves
     Words d{0};
     for (int shift : {0, 16}) {
-      const i128 a = value_of(in[0] >> shift & 0xffff, 16, is_signed), b = value_of(in[1] >> shift & 0xffff, 16, is_signed);
+      const i128 a = value_of(in[0] >> shift & 0xffff, 16, is_signed),
+                 b = value_of(in[1] >> shift & 0xffff, 16, is_signed);
       i128 v = name == "add" ? a + b : name == "min" ? std::min(a, b) : std::max(a, b);
       if (op.has("relu")) v = std::max<i128>(v, 0);
       d[0] |= low(v, 16) << shift;
@@ -231,7 +239,8 @@ std::optional<Words> integer_reference(const Opcode& op, const Words& in) {
       if (bits < 64) {
         part = a * b >> bits;
       } else {
-        const i128 a0 = static_cast<i128>(in[0] & 0xffffffff), a1 = a >> 32, b0 = static_cast<i128>(in[1] & 0xffffffff), b1 = b >> 32;
+        const i128 a0 = static_cast<i128>(in[0] & 0xffffffff), a1 = a >> 32, b0 = static_cast<i128>(in[1] & 0xffffffff),
+                   b1 = b >> 32;
         const i128 low_sum = (a0 * b0 >> 32) + (a1 * b0 & 0xffffffff) + (a0 * b1 & 0xffffffff);
         part = a1 * b1 + (a1 * b0 >> 32) + (a0 * b1 >> 32) + (low_sum >> 32);
       }

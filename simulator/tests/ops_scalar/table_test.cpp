@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
-#include <map>
 #include <set>
 
 #include "cases.hpp"
@@ -30,6 +29,15 @@ Words row_of(const Words& all, uint32_t t, uint32_t words) {
   return {all.begin() + static_cast<long>(t * words), all.begin() + static_cast<long>((t + 1) * words)};
 }
 
+// The ISA leaves the payload of an f64 NaN open.
+bool is_f64_nan(const std::string& id, const Words& got, const Words& want) {
+  if (!id.ends_with("f64")) return false;
+  const auto is_nan = [](uint64_t v) { return (v & ~0ull >> 1) > 0x7ff0000000000000; };
+  for (size_t n = 0; n < got.size(); ++n)
+    if (got[n] != want[n] && !(is_nan(got[n]) && is_nan(want[n]))) return false;
+  return true;
+}
+
 // Runs a case and calls check(thread, inputs, outputs) until it returns false.
 template <class F>
 void judge(const Case& c, F&& check) {
@@ -48,13 +56,14 @@ void judge(const Case& c, F&& check) {
 void note_rows(const Case& c, std::set<const Form*>& executed) {
   const auto module = load_ptx(c.ptx, c.id);
   const Kernel* kernel = module->find("k");
-  std::map<Handler, int> handlers;
   for (const std::string& text : kernel->text) {
     const std::string opcode = text.substr(0, text.find_first_of(" ;"));
     for (const Form* form : form_table().find(opcode)) executed.insert(form);
     const size_t percent = text.find("%clock") != std::string::npos ? text.find("%clock") : text.find("%globaltimer");
     if (percent != std::string::npos)
-      for (const Form* form : form_table().find(opcode + ":" + text.substr(percent, text.find_first_of(" ;", percent) - percent))) executed.insert(form);
+      for (const Form* form :
+           form_table().find(opcode + ":" + text.substr(percent, text.find_first_of(" ;", percent) - percent)))
+        executed.insert(form);
   }
 }
 
@@ -88,8 +97,9 @@ TEST_CASE("carry chains, packing, exchanges, memory and control") {
   for (const HandCase& h : hand_cases()) {
     judge(h.base, [&](uint32_t t, const Words& got) {
       const Words want = h.expected(h.base, t);
-      if (got == want) return true;
-      FAIL_CHECK(h.base.id << " in thread " << t << " of" << hex(row_of(h.base.inputs, t, h.base.in_words)) << " gives" << hex(got) << ", want" << hex(want));
+      if (got == want || is_f64_nan(h.base.id, got, want)) return true;
+      FAIL_CHECK(h.base.id << " in thread " << t << " of" << hex(row_of(h.base.inputs, t, h.base.in_words)) << " gives"
+                           << hex(got) << ", want" << hex(want));
       ++reports;
       return false;
     });
@@ -101,6 +111,9 @@ TEST_CASE("every row of the scalar tables is executed") {
   std::set<const Form*> executed;
   for (const Case& c : table_cases()) executed.insert(c.row);
   for (const HandCase& h : hand_cases()) note_rows(h.base, executed);
-  for (const auto& group : {alu_forms(), float_forms(), compare_forms(), convert_forms(), memory_forms(), control_forms(), warp_forms()})
-    for (const Form& row : group) CHECK_MESSAGE(executed.count(&row) == 1, "never executed: " << std::string(row.pattern) << "   " << std::string(row.operands));
+  for (const auto& group :
+       {alu_forms(), float_forms(), compare_forms(), convert_forms(), memory_forms(), control_forms(), warp_forms()})
+    for (const Form& row : group)
+      CHECK_MESSAGE(executed.count(&row) == 1,
+                    "never executed: " << std::string(row.pattern) << "   " << std::string(row.operands));
 }
