@@ -70,7 +70,8 @@ def select_driver(name: str | None = None) -> str:
             return place
         reason = f"{device_name(place)} has compute capability {capability / 10}, b12x has kernels for 12.0 and 12.1"
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        # 'driver "gpu": cannot open libcuda.so.1: ...; what to do': the first two parts say which case it is
+        reason = ":".join(str(error).splitlines()[0].split(":")[:2])
     _log.info("no GPU to run on (%s); using the simulator", reason)
     return str(function("select_driver")("sim"))
 

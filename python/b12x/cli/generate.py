@@ -121,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     temperature = 0.0 if arguments.greedy else arguments.temperature
     ids = generate_ids(model, prompt, arguments.max_new_tokens, temperature, arguments.seed)
+    runtime.announce(device, 0)  # before any text: the first kernel would say it in the middle of a line
     if not arguments.json:
         sys.stdout.write(arguments.prompt)
         sys.stdout.flush()
