@@ -61,6 +61,34 @@ inline bool gather_global(Warp& w, const uint64_t* a, uint32_t bytes, uint32_t a
   return true;
 }
 
+// Addresses of all 32 lanes that lie in an area of `size` bytes which begins at address `begin` and host pointer
+// `host`: shared memory named by 64-bit or generic addresses.
+inline bool gather_area(const uint64_t* a, uint64_t begin, uint64_t size, std::byte* host, uint32_t bytes,
+                        uint32_t align, Pointers& out) {
+  uint64_t high = 0, bits = 0;
+  for (int lane = 0; lane < kWarpSize; ++lane) {
+    const uint64_t v = a[lane] - begin;
+    out.offset[lane] = static_cast<uint32_t>(v);
+    high = v > high ? v : high;
+    bits |= a[lane];
+  }
+  out.shape = Shape::kOffsets;
+  out.base = host;
+  return high <= size && bytes <= size - high && (bits & (align - 1)) == 0;
+}
+
+// Parameters and constants are mostly read at one address by all lanes.
+inline bool gather_uniform(Warp& w, const Instr& i, Space space, const uint64_t* a, uint32_t bytes, uint32_t align,
+                           Access access, Pointers& out) {
+  uint64_t uneven = 0;
+  for (int lane = 0; lane < kWarpSize; ++lane) uneven |= a[lane] ^ a[0];
+  if (uneven != 0) return false;
+  out.shape = Shape::kOffsets;
+  out.base = resolve(w, i, 0, space, a[0], bytes, align, access);
+  std::fill(std::begin(out.offset), std::end(out.offset), 0u);
+  return true;
+}
+
 }  // namespace
 
 void gather(Warp& w, const Instr& i, uint32_t slot, Space space, uint32_t bytes, uint32_t align, Access access,
@@ -76,8 +104,18 @@ void gather(Warp& w, const Instr& i, uint32_t slot, Space space, uint32_t bytes,
     const uint32_t* base = u32(w, slot);
     for (int lane = 0; lane < kWarpSize; ++lane) a[lane] = static_cast<uint32_t>(base[lane] + shift);
   }
-  const bool may_be_global = space == Space::kGlobal || space == Space::kGeneric;
-  if (may_be_global && is_full && gather_global(w, a, bytes, align, out)) return;
+  if (is_full) {
+    Block& block = *w.block;
+    const bool is_generic_shared = space == Space::kGeneric && (a[0] & Block::kWindowMask) == Block::kSharedWindow;
+    if (space == Space::kShared || is_generic_shared) {
+      const uint64_t begin = Block::kSharedBase + (is_generic_shared ? Block::kSharedWindow : 0);
+      if (gather_area(a, begin, block.shared_bytes, block.shared, bytes, align, out)) return;
+    } else if (space == Space::kGlobal || space == Space::kGeneric) {
+      if (gather_global(w, a, bytes, align, out)) return;
+    } else if (space != Space::kLocal) {
+      if (gather_uniform(w, i, space, a, bytes, align, access, out)) return;
+    }
+  }
   out.shape = Shape::kPointers;
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
