@@ -131,9 +131,9 @@ void bfi(Warp& w, const Instr& i) {
 }
 
 constexpr auto kFns = [](uint32_t mask, uint32_t base, uint32_t offset) -> uint32_t {
-  const int32_t steps = static_cast<int32_t>(offset);
+  const int64_t steps = static_cast<int32_t>(offset);
   if (steps == 0) return base < 32 && (mask >> base & 1) != 0 ? base : ~0u;
-  int32_t count = std::abs(steps) - 1;
+  int64_t count = std::abs(steps) - 1;
   for (int32_t at = static_cast<int32_t>(base); at >= 0 && at < 32; at += steps > 0 ? 1 : -1)
     if ((mask >> at & 1) != 0 && count-- == 0) return static_cast<uint32_t>(at);
   return ~0u;

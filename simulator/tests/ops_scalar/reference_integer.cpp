@@ -234,7 +234,7 @@ std::optional<Words> integer_reference(const Opcode& op, const Words& in) {
       return Words{low(a * b + c, 2 * bits)};
     }
     // 64 x 64 bits: the high half from 32-bit pieces, for the product of two unsigned ones leaves __int128.
-    i128 part = low(a * b, bits);
+    i128 part = low(static_cast<i128>(static_cast<unsigned __int128>(a) * static_cast<unsigned __int128>(b)), bits);
     if (op.has("hi")) {
       if (bits < 64) {
         part = a * b >> bits;
