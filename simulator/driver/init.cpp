@@ -21,7 +21,8 @@ constexpr ErrorText kErrors[] = {
     {CUDA_ERROR_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
     {CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
     {CUDA_ERROR_NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "cuInit has not been called"},
-    {CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no such simulated card: B12X_SIM_GPU names one of the known cards"},
+    {CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE",
+     "no such simulated card, or a B12X_SIM_* variable is wrong (the text on stderr says which)"},
     {CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {CUDA_ERROR_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE",
      "the image is neither a fatbin nor PTX text, or it is damaged"},
@@ -77,6 +78,10 @@ CUresult CUDAAPI cuInit(unsigned int flags) {
     for (const sim::Card* c : sim::all_cards()) known += std::string(known.empty() ? "" : ", ") + c->key;
     return report(CUDA_ERROR_NO_DEVICE, "B12X_SIM_GPU=" + std::string(wanted) + " is not a card; known: " + known,
                   false);
+  }
+  if (const std::string wrong = read_options(s.options, s.findings_file); !wrong.empty()) {
+    s.card = nullptr;
+    return report(CUDA_ERROR_NO_DEVICE, wrong, false);
   }
   return CUDA_SUCCESS;
 }

@@ -100,7 +100,7 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, 
     std::vector<std::byte> block;
     if (const CUresult r = gather(*f, params, extra, block); r != CUDA_SUCCESS) return r;
     return submit(stream, [&] {
-      const sim::LaunchResult result = sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card);
+      const sim::LaunchResult result = sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card, s.options);
       KernelStat& stat = s.kernel_stats[f->kernel->name];
       ++stat.launches;
       stat.warp_instructions += result.counters.warp_instructions;

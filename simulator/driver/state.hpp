@@ -58,6 +58,8 @@ struct KernelStat {
 struct State {
   std::recursive_mutex mutex;
   const Card* card = nullptr;  // set by cuInit
+  RunOptions options;          // of the launches that follow
+  std::string findings_file;   // "" = findings are printed only
   Memory memory;
   CUctx_st primary{.flags = 0, .is_primary = true};
   int primary_references = 0;
@@ -95,6 +97,9 @@ bool is_live(const T* handle) {
 // Work on a stream runs when it is submitted: that is one of the legal schedules, since the host enqueues in an order
 // that respects every event.
 CUresult submit(CUstream stream, const std::function<CUresult()>& work);
+
+// From B12X_SIM_* variables; "" or what is wrong with one of them.
+std::string read_options(RunOptions& options, std::string& findings_file);
 
 // Records a fault's report, prints it to stderr (as a checker does) and makes the error sticky when it is one that
 // hardware does not survive.

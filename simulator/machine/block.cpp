@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "machine/observer.hpp"
 #include "machine/storage.hpp"
 
 namespace sim {
@@ -190,6 +191,7 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
     w.switch_pc = Warp::kNoSwitch;
     std::fill(std::begin(w.barrier_lanes), std::end(w.barrier_lanes), 0u);
   }
+  if (block_.observer != nullptr) block_.observer->block_starts(block_);
 }
 
 uint64_t BlockStorage::executed() const {

@@ -11,10 +11,13 @@
 
 namespace sim {
 
+class Observer;
+
 // What the blocks of one launch share.
 struct Grid {
   const Kernel* kernel = nullptr;
   LaunchConfig config;
+  RunOptions options;
   const std::byte* params = nullptr;
   Memory* memory = nullptr;
   const Card* card = nullptr;
@@ -50,6 +53,7 @@ struct Block {
   static constexpr uint64_t kWindowMask = 0xff00'0000'0000'0000;
 
   Grid* grid = nullptr;
+  Observer* observer = nullptr;  // of the host thread that runs the block; nullptr: nobody listens
   Dim3 id;
   uint32_t thread_count = 0;
   std::byte* shared = nullptr;  // address kSharedBase is shared[0]

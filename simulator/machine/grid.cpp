@@ -255,7 +255,7 @@ Machine& machine() {
 }  // namespace
 
 LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
-                      const Card& card) {
+                      const Card& card, const RunOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   Machine& m = machine();
   const std::lock_guard lock(m.mutex);
@@ -263,17 +263,19 @@ LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const vo
   const uint32_t shared = kernel.static_shared_bytes + config.dynamic_shared_bytes;
   run.per_sm = blocks_per_sm(kernel, card, static_cast<uint32_t>(config.block.count()), shared);
   if (std::string text = refusal(kernel, config, card, run.per_sm); !text.empty())
-    return {Status::kLaunchFailed, std::move(text), {}};
+    return {Status::kLaunchFailed, std::move(text), {}, {}};
   run.total = config.grid.count();
   run.capacity = static_cast<uint64_t>(run.per_sm) * static_cast<uint64_t>(card.sm_count);
   run.grid.kernel = &kernel;
   run.grid.config = config;
+  run.grid.options = options;
   run.grid.params = static_cast<const std::byte*>(params);
   run.grid.memory = &memory;
   run.grid.card = &card;
   run.grid.id = m.next_grid_id++;
   run.grid.start_nanoseconds = m.nanoseconds;
-  const unsigned count = static_cast<unsigned>(std::min<uint64_t>(host_threads(), run.total));
+  const unsigned threads = options.is_ordered() ? 1 : host_threads();
+  const unsigned count = static_cast<unsigned>(std::min<uint64_t>(threads, run.total));
   while (m.workers.size() < count) m.workers.push_back(std::make_unique<Worker>());
   for (unsigned n = 0; n < count; ++n) {
     m.workers[n]->cycles = m.workers[n]->executed = 0;

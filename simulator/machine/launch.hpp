@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "machine/options.hpp"
 #include "program/program.hpp"
 
 namespace sim {
@@ -87,12 +88,13 @@ struct LaunchResult {
     kLaunchFailed
   } status = Status::kOk;
   std::string report;  // multi-line, for people; empty when kOk
+  std::vector<Finding> findings;
   KernelCounters counters;
 };
 
 // Runs one grid to completion on all host cores. Launch limits (block size, shared memory, registers) have been
 // checked.
 LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
-                      const Card& card);
+                      const Card& card, const RunOptions& options = {});
 
 }  // namespace sim

@@ -1,0 +1,76 @@
+// What happens in a block, told to whoever listens: checkers and counters. Handlers and the machine call these hooks
+// where Block::observer is set; a run that nobody observes pays one comparison a memory instruction. Hooks come after
+// operands have been checked and before the effect.
+#pragma once
+
+#include <cstdint>
+
+#include "machine/warp.hpp"
+
+namespace sim {
+
+struct Pointers;
+struct Grid;
+
+enum class Order : uint8_t { kWeak, kVolatile, kRelaxed, kAcquire, kRelease, kAcqRel };
+enum class Scope : uint8_t { kCta, kCluster, kGpu, kSys };
+enum class Fence : uint8_t { kThread, kProxyAsync, kProxyTensorMap, kMbarrierInit };
+enum class CopyGroup : uint8_t { kCpAsync, kBulk };
+enum class MbarrierUse : uint8_t { kInit, kInvalidate, kArrive, kExpectTx, kCompleteTx, kWaitPassed, kWaitFailed };
+
+// One warp instruction's ordinary access: lane l of Warp::mask touches [at.of(l, bytes), + bytes).
+struct MemoryAccess {
+  Space space;  // kShared, kGlobal, kLocal, kParam, kConst; kGeneric only where lanes differ in their space
+  Access access;
+  Order order = Order::kWeak;
+  Scope scope = Scope::kGpu;
+  uint32_t bytes = 0;
+};
+
+// A contiguous range that an asynchronous copy reads or writes.
+struct AsyncRange {
+  std::byte* begin = nullptr;
+  uint64_t bytes = 0;
+  bool is_shared = false;
+  bool is_write = false;
+};
+
+// An asynchronous copy in flight, from its issue to the moment at which waiters may see its effect.
+struct AsyncOperation;
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+
+  virtual void grid_starts(const Grid&) {}
+  virtual void grid_ends(const Grid&) {}
+  virtual void block_starts(Block&) {}
+  virtual void block_ends(Block&) {}
+  virtual void instruction(Warp&, const Instr&) {}  // only when wants_instructions()
+  virtual bool wants_instructions() const { return false; }
+
+  virtual void access(Warp&, const Instr&, const MemoryAccess&, const Pointers&) {}
+  // Lanes `lanes` have met at bar.warp.sync.
+  virtual void warp_sync(Warp&, const Instr&, uint32_t /*lanes*/) {}
+  virtual void fence(Warp&, const Instr&, Fence, Scope) {}
+
+  // Named barriers: arrival of Warp::mask, completion of a generation, and the lanes that leave it (after completion).
+  virtual void barrier_arrive(Warp&, const Instr&, uint32_t /*id*/, bool /*waits*/) {}
+  virtual void barrier_complete(Block&, uint32_t /*id*/) {}
+  virtual void barrier_leave(Warp&, uint32_t /*id*/, uint32_t /*lanes*/) {}
+
+  // mbarriers, by shared address. `value`: count, bytes or awaited parity. `phase`: phases completed before the use.
+  virtual void mbarrier(Warp&, const Instr&, int /*lane*/, uint32_t /*address*/, MbarrierUse, uint32_t /*value*/,
+                        uint64_t /*phase*/, Order, Scope) {}
+
+  // Asynchronous copies. issued: at the instruction. completed: its bytes are there and its mbarrier or group was told.
+  virtual void async_issued(Warp&, const Instr&, int /*lane*/, AsyncOperation&) {}
+  virtual void async_completed(Block&, AsyncOperation&) {}
+  virtual void group_commit(Warp&, const Instr&, CopyGroup) {}
+  // Per lane of Warp::mask, at most pending[lane] groups stay pending. is_read: wait_group.read, sources alone.
+  virtual void group_wait(Warp&, const Instr&, CopyGroup, const uint32_t* /*pending*/, bool /*is_read*/) {}
+
+  virtual void dependency_wait(Warp&, const Instr&) {}  // griddepcontrol.wait
+};
+
+}  // namespace sim

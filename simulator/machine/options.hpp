@@ -1,0 +1,50 @@
+// How launches run: what is checked, when asynchronous copies land, which schedule. The driver reads the environment
+// once (driver/options.cpp), tests and tools set them through simSetOptions.
+//   B12X_SIM_CHECK=all | none | list of memcheck,race,init,sync     bounds and alignment are always checked
+//   B12X_SIM_ASYNC=eager | lazy | hostile                          default: hostile when anything is checked, else
+//   eager B12X_SIM_SEED=N                                                0 (default): round robin; other: a schedule of
+//   its own B12X_SIM_COUNTERS=1                                            counters per kernel and source line
+//   B12X_SIM_FINDINGS=FILE                                         every finding is appended to FILE, a JSON object a
+//   line
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sim {
+
+enum class AsyncMode : uint8_t {
+  kEager,    // a copy is performed when it is issued
+  kLazy,     // at some step between its issue and the wait that observes it
+  kHostile,  // as late as allowed; destinations are poisoned at issue, sources are read last, pieces land in any order
+};
+
+struct RunOptions {
+  bool checks_races = false;  // shared and global memory, generic and asynchronous proxy
+  bool checks_init = false;   // reads of bytes that nothing wrote
+  bool checks_sync = false;   // use of barriers and mbarriers that hardware leaves undefined
+  bool counts = false;
+  AsyncMode async = AsyncMode::kEager;
+  uint64_t seed = 0;
+
+  // A run that checks, or whose schedule a seed draws, is replayed exactly: one host thread runs all its blocks.
+  bool is_ordered() const {
+    return checks_races || checks_init || checks_sync || seed != 0 || async != AsyncMode::kEager;
+  }
+};
+
+// One thing that a check found.
+struct Finding {
+  std::string kind;  // "memcheck", "race", "init", "sync", "deadlock", "trap"
+  std::string kernel;
+  std::string file;  // source file, or the module where the PTX has no line information
+  uint32_t line = 0;
+  uint32_t block[3] = {0, 0, 0};
+  int warp = -1;
+  uint32_t lanes = 0;  // mask
+  std::string buffer;  // "shared memory + 0x400", "w2_scale (cuMemAlloc #12)"
+  uint64_t seed = 0;
+  std::string text;  // for people: both accesses, and the command that replays it
+};
+
+}  // namespace sim
