@@ -6,13 +6,17 @@
 
 `assemble` makes an sm_90a cubin of each PTX text and leaves out the texts that Hopper cannot run (forms of sm_100 and
 later). `run` allocates the buffers anew, moves every pointer in the parameters (tensor maps hold one too), launches,
-and prints each launch whose buffers differ from the simulator's. Exit code: 0 when all are equal.
+and prints each launch whose buffers differ from the simulator's. Exit code: 0 when all are equal. With --record FILE
+it also writes what the GPU answered: a line per launch, hash of what went in, hash of what came out. `verify` holds the
+launches of a folder against such a file, so no GPU is needed to see that the simulator still answers as one did.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import datetime
+import hashlib
 import re
 import struct
 import subprocess
@@ -23,6 +27,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 PATIENCE = 4  # seconds for one launch
+SMALL_SHARED = 48 * 1024  # bytes of dynamic shared memory that a kernel gets unasked
+MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 GUARD = 256  # bytes between buffers, so that none ends where another begins
 
 
@@ -134,7 +140,10 @@ class Gpu:
             self.call("cuModuleLoadData", ctypes.byref(self.modules[cubin]), cubin.read_bytes())
         function = ctypes.c_void_p()
         self.call("cuModuleGetFunction", ctypes.byref(function), self.modules[cubin], launch.entry.encode())
-        params = ctypes.create_string_buffer(moved(launch, base, offsets), len(launch.params))
+        places = [base + offset for offset in offsets]
+        if launch.shared > SMALL_SHARED:
+            self.call("cuFuncSetAttribute", function, MAX_DYNAMIC_SHARED, launch.shared)
+        params = ctypes.create_string_buffer(moved(launch, places), len(launch.params))
         pointers = (ctypes.c_void_p * len(launch.offsets))(*[ctypes.addressof(params) + at for at in launch.offsets])
         self.call("cuLaunchKernel", function, *launch.grid, *launch.block, launch.shared, None, pointers, None)
         self.call("cuCtxSynchronize")
@@ -146,16 +155,31 @@ class Gpu:
         return result
 
 
-def moved(launch: Launch, base: int, offsets: list[int]) -> bytes:
-    """The parameters with every 8-byte word that points into a buffer moved to where that buffer lies on the GPU."""
+def moved(launch: Launch, places: list[int]) -> bytes:
+    """The parameters with every 8-byte word that points into a buffer moved to that buffer's place."""
     params = bytearray(launch.params)
     for at in range(0, len(params) - 7, 8):
         (word,) = struct.unpack_from("<Q", params, at)
-        for (address, size), offset in zip(launch.buffers, offsets, strict=True):
+        for (address, size), place in zip(launch.buffers, places, strict=True):
             if address <= word < address + size:
-                struct.pack_into("<Q", params, at, base + offset + word - address)
+                struct.pack_into("<Q", params, at, place + word - address)
                 break
     return bytes(params)
+
+
+def question(launch: Launch) -> str:
+    """Hash of everything that the launch's answer depends on; the same wherever its buffers lie."""
+    text = launch.path.with_name(launch.path.name.split(".")[0] + ".ptx").read_text()
+    text = re.sub(r"(?m)^\.target .*$", "", text)
+    sizes = [size for _, size in launch.buffers]
+    shape = repr((launch.entry, launch.grid, launch.block, launch.shared, launch.offsets, sizes))
+    params = moved(launch, [index << 48 for index in range(1, len(sizes) + 1)])
+    return hashlib.sha256(b"\0".join([text.encode(), shape.encode(), params, launch.before])).hexdigest()[:24]
+
+
+def answer(after: bytes) -> str:
+    """Hash of the buffers after a launch."""
+    return hashlib.sha256(after).hexdigest()[:24]
 
 
 def difference(launch: Launch, got: bytes) -> str:
@@ -178,21 +202,23 @@ def opcodes(launch: Launch) -> str:
 
 
 def run_some(launches: list[Launch], report: Connection) -> None:
-    """Child process: one message a launch, its difference or its fault; a fault ends the process (and the context)."""
+    """Child process: a message a launch, its difference (or fault) and answer; a fault ends process and context."""
     gpu = Gpu()
     report.send(gpu.name)
     for launch in launches:
         try:
-            report.send(difference(launch, gpu.run(launch)))
+            got = gpu.run(launch)
+            report.send((difference(launch, got), answer(got)))
         except RuntimeError as error:
-            report.send(str(error))
+            report.send((str(error), ""))
             return
 
 
-def run(folder: Path, most: int) -> int:
+def run(folder: Path, most: int, record: Path | None) -> int:
     """Replay all launches of FOLDER; 1 when a buffer differs or a launch faults."""
     launches = [read_launch(path) for path in sorted(folder.glob("*.launch"))]
     done, wrong, name = 0, 0, ""
+    answers: dict[str, str] = {}
     while done < len(launches):
         receiver, sender = Pipe(duplex=False)
         child = Process(target=run_some, args=(launches[done:], sender))
@@ -201,7 +227,9 @@ def run(folder: Path, most: int) -> int:
         try:
             name = receiver.recv()
             while done < len(launches):
-                text = receiver.recv() if receiver.poll(PATIENCE) else f"no answer in {PATIENCE} s"
+                text, got = receiver.recv() if receiver.poll(PATIENCE) else (f"no answer in {PATIENCE} s", "")
+                if got:
+                    answers[question(launches[done])] = got
                 if text:
                     wrong += 1
                     if wrong <= most:
@@ -215,7 +243,31 @@ def run(folder: Path, most: int) -> int:
         child.kill()
         child.join()
     print(f"{name}: {len(launches) - wrong} of {len(launches)} launches are equal to the simulator's")
+    if record is not None:
+        today = datetime.datetime.now(datetime.timezone.utc)
+        lines = [f"# {name}, {today:%Y-%m-%d}: replay.py run FOLDER --record FILE"]
+        lines += [f"{key} {value}" for key, value in sorted(answers.items())]
+        record.write_text("\n".join(lines) + "\n")
     return 1 if wrong or not launches else 0
+
+
+def verify(folder: Path, recorded: Path) -> int:
+    """Hold the launches of FOLDER against recorded answers; 1 when one differs or none is known."""
+    lines = [line.split() for line in recorded.read_text().splitlines() if not line.startswith("#")]
+    answers = dict(lines)
+    equal, unknown, wrong = 0, 0, []
+    for path in sorted(folder.glob("*.launch")):
+        launch = read_launch(path)
+        want = answers.get(question(launch))
+        if want is None:
+            unknown += 1
+        elif want == answer(launch.after):
+            equal += 1
+        else:
+            wrong.append(f"{path.name}: {opcodes(launch)}")
+    print("\n".join(wrong[:20]))
+    print(f"{equal} launches equal what the GPU answered, {len(wrong)} differ, {unknown} were not asked of it")
+    return 1 if wrong or equal == 0 else 0
 
 
 def main() -> int:
@@ -228,10 +280,16 @@ def main() -> int:
     second = commands.add_parser("run")
     second.add_argument("folder", type=Path)
     second.add_argument("--most", type=int, default=20, help="differences to print")
+    second.add_argument("--record", type=Path, help="file for the GPU's answers")
+    third = commands.add_parser("verify")
+    third.add_argument("folder", type=Path)
+    third.add_argument("recorded", type=Path)
     options = parser.parse_args()
     if options.command == "assemble":
         return assemble(options.folder, options.ptxas)
-    return run(options.folder, options.most)
+    if options.command == "verify":
+        return verify(options.folder, options.recorded)
+    return run(options.folder, options.most, options.record)
 
 
 if __name__ == "__main__":
