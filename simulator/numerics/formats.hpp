@@ -155,9 +155,12 @@ constexpr uint16_t f32_to_bf16_rn(uint32_t x) {
   if (is_nan_f32(x)) return 0x7fff;
   return static_cast<uint16_t>((x + 0x7fff + (x >> 16 & 1)) >> 16);
 }
-// tf32 as f32 bits whose low 13 bits are zero (cvt.rna.tf32.f32 and the .rn, .rz forms).
+// tf32 as f32 bits whose low 13 bits are zero (cvt.rna.tf32.f32 and the .rn, .rz forms). A NaN becomes one canonical
+// one, but .rna only cuts it, and .satfinite steps back from the infinity that it sees in its exponent (an H100's
+// answers).
 constexpr uint32_t f32_to_tf32(uint32_t x, Round round, bool saturate = false) {
-  return is_nan_f32(x) ? kNanF32 : encode(kTf32, x, round, saturate) << 13;
+  if (!is_nan_f32(x)) return encode(kTf32, x, round, saturate) << 13;
+  return round == Round::kNearestAway ? (x & ~0x1fffu) - (saturate ? 0x2000 : 0) : 0x7fffe000;
 }
 constexpr uint32_t f32_to_tf32_rna(uint32_t x) { return f32_to_tf32(x, Round::kNearestAway); }
 

@@ -39,7 +39,7 @@ constexpr auto kMaxRelu = [](auto a, auto b) { return kMax(kMax(a, b), decltype(
 constexpr auto kNeg = [](auto a) { return Wrapping<decltype(a)>{0} - static_cast<Wrapping<decltype(a)>>(a); };
 constexpr auto kAbs = [](auto a) { return a < 0 ? kNeg(a) : static_cast<Wrapping<decltype(a)>>(a); };
 
-// Division by zero gives all ones and the dividend as remainder, as the hardware's routine does; the one quotient that
+// Division by zero gives all ones, quotient and remainder, as the hardware's routine does; the one quotient that
 // overflows, least / -1, wraps.
 constexpr auto kDiv = [](auto a, auto b) {
   using T = decltype(a);
@@ -50,7 +50,7 @@ constexpr auto kDiv = [](auto a, auto b) {
 };
 constexpr auto kRem = [](auto a, auto b) {
   using T = decltype(a);
-  if (b == 0) return a;
+  if (b == 0) return static_cast<T>(~T{0});
   if constexpr (std::is_signed_v<T>)
     if (b == T{-1}) return T{0};
   return static_cast<T>(a % b);

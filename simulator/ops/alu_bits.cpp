@@ -102,16 +102,22 @@ constexpr auto kBfindShift = [](auto a) {
   return found == ~0u ? found : static_cast<uint32_t>(8 * sizeof(a)) - 1 - found;
 };
 
+// Position and length count modulo 256 in the 32-bit forms, which are one instruction; the 64-bit ones, a routine of
+// ptxas, take them whole (an H100's answers).
+template <class T>
+constexpr uint64_t field_operand(uint32_t value) {
+  return sizeof(T) == 8 ? value : value & 0xff;
+}
 constexpr auto kBfe = [](auto a, uint32_t position, uint32_t length) {
   using T = decltype(a);
   using U = std::make_unsigned_t<T>;
-  constexpr uint32_t kBits = 8 * sizeof(T);
-  const uint32_t pos = position & 0xff, len = length & 0xff;
+  constexpr uint64_t kBits = 8 * sizeof(T);
+  const uint64_t pos = field_operand<T>(position), len = field_operand<T>(length);
   if (len == 0) return T{0};
   const U sign = std::is_signed_v<T> && (static_cast<U>(a) >> std::min(pos + len - 1, kBits - 1) & 1) ? ~U{0} : U{0};
   if (pos >= kBits) return static_cast<T>(sign);
   const U field = static_cast<U>(a) >> pos;
-  const uint32_t kept = std::min(len, kBits - pos);
+  const uint64_t kept = std::min(len, kBits - pos);
   if (kept == kBits) return static_cast<T>(field);
   const U mask = (U{1} << kept) - 1;
   return static_cast<T>((field & mask) | (sign & ~mask));
@@ -123,7 +129,7 @@ void bfi(Warp& w, const Instr& i) {
   const In<b32> position(w, i.ops[3]), length(w, i.ops[4]);
   constexpr uint32_t kBits = 8 * sizeof(T);
   for_lanes(w, [=](int l) {
-    const uint32_t pos = position[l] & 0xff, len = length[l] & 0xff;
+    const uint64_t pos = field_operand<T>(position[l]), len = field_operand<T>(length[l]);
     const T field = len >= kBits ? ~T{0} : (T{1} << len) - 1;
     const T mask = pos >= kBits ? T{0} : field << pos;
     d.set(l, (b[l] & ~mask) | (pos >= kBits ? T{0} : a[l] << pos & mask));
@@ -131,6 +137,7 @@ void bfi(Warp& w, const Instr& i) {
 }
 
 constexpr auto kFns = [](uint32_t mask, uint32_t base, uint32_t offset) -> uint32_t {
+  if (offset == 1u << 31) return 0;  // an H100's answer
   const int64_t steps = static_cast<int32_t>(offset);
   if (steps == 0) return base < 32 && (mask >> base & 1) != 0 ? base : ~0u;
   int64_t count = std::abs(steps) - 1;

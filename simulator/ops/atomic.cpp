@@ -27,10 +27,17 @@ constexpr auto kXor = [](auto old, auto b, auto) { return static_cast<decltype(o
 constexpr auto kExch = [](auto, auto b, auto) { return b; };
 constexpr auto kCas = [](auto old, auto b, auto c) { return old == b ? c : old; };
 
-// Floating point on the bits of view V.
+// Floating point on the bits of view V. The unit that adds f64 hands a NaN on as it is, not even quiet (an H100's
+// answers).
 template <class V>
-constexpr auto kAddFloat =
-    [](auto old, auto b, auto) { return static_cast<decltype(old)>(V::encode(V::decode(old) + V::decode(b))); };
+constexpr auto kAddFloat = [](auto old, auto b, auto) {
+  const auto x = V::decode(old), y = V::decode(b);
+  if constexpr (sizeof(old) == 8) {
+    if (x != x) return old;
+    if (y != y) return b;
+  }
+  return static_cast<decltype(old)>(V::encode(x + y));
+};
 template <class V, bool kGreater>
 constexpr auto kExtreme = [](auto old, auto b, auto) {
   const auto x = V::decode(old), y = V::decode(b);

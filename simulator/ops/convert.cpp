@@ -59,6 +59,7 @@ struct SourceInteger {
 
 struct ToF16 {
   using Bits = uint32_t;
+  static constexpr int kExponentBits = 5, kMantissaBits = 10;
   template <Round kRound>
   static Bits encode(double x, int64_t flags) {
     return numerics::encode(numerics::kF16, odd_f32(x), kRound, (flags & kSatfinite) != 0);
@@ -66,20 +67,15 @@ struct ToF16 {
 };
 struct ToBf16 {
   using Bits = uint32_t;
+  static constexpr int kExponentBits = 8, kMantissaBits = 7;
   template <Round kRound>
   static Bits encode(double x, int64_t flags) {
     return numerics::encode(numerics::kBf16, odd_f32(x), kRound, (flags & kSatfinite) != 0);
   }
 };
-struct ToTf32 {
-  using Bits = uint32_t;
-  template <Round kRound>
-  static Bits encode(double x, int64_t flags) {
-    return numerics::f32_to_tf32(odd_f32(x), kRound, (flags & kSatfinite) != 0);
-  }
-};
 struct ToF32 {
   using Bits = uint32_t;
+  static constexpr int kExponentBits = 8, kMantissaBits = 23;
   template <Round kRound>
   static Bits encode(double x, int64_t flags) {
     const float y = to_f32<kRound>(x);
@@ -100,6 +96,17 @@ double limit(double x, int64_t flags) {
   return x;
 }
 
+// What becomes of a NaN where the destination's canonical one is not what an H100 answers: a NaN of f64 keeps its sign
+// and what fits of its payload.
+template <class D>
+typename D::Bits cut_nan(uint64_t bits) {
+  constexpr int kMantissa = D::kMantissaBits, kExponent = D::kExponentBits;
+  const uint64_t sign = bits >> 63 << (kExponent + kMantissa), payload = bits << 12 >> (64 - kMantissa);
+  const uint64_t infinity = ((1ull << kExponent) - 1) << kMantissa, quiet = 1ull << (kMantissa - 1);
+  return static_cast<typename D::Bits>(sign | infinity | quiet | payload);
+}
+constexpr uint64_t kFlushedNan64 = 0x7fffffffe0000000;  // cvt.ftz.f64.f32 of any NaN: the canonical f32, widened
+
 // kToIntegral: the result keeps the float format but has an integral value (cvt.rni.f32.f32).
 template <class D, class S, Round kRound, bool kToIntegral>
 void cvt_float(Warp& w, const Instr& i) {
@@ -107,9 +114,14 @@ void cvt_float(Warp& w, const Instr& i) {
   const auto* a = lanes<typename S::Bits>(w, i.a);
   const int64_t flags = i.imm;
   for_lanes(w, [=](int l) {
+    [[maybe_unused]] const auto bits = a[l];
     double x = S::decode(a[l], flags);
     if constexpr (kToIntegral) x = to_integral<kRound>(x);
     d[l] = D::template encode<kToIntegral ? Round::kNearestEven : kRound>(limit(x, flags), flags);
+    if (x == x || (flags & kSat) != 0) return;
+    if constexpr (std::is_same_v<S, SourceF64> && !std::is_same_v<D, ToF64>) d[l] = cut_nan<D>(bits);
+    if constexpr (std::is_same_v<S, SourceF32> && std::is_same_v<D, ToF64>)
+      if ((flags & kFtz) != 0) d[l] = kFlushedNan64;
   });
 }
 
@@ -122,7 +134,7 @@ void f16_to_f32(Warp& w, const Instr& i) {
 void bf16_to_f32(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
   const uint32_t* a = u32(w, i.a);
-  for_lanes(w, [=](int l) { d[l] = canonical(std::bit_cast<float>(a[l] << 16)); });
+  for_lanes(w, [=](int l) { d[l] = a[l] << 16; });  // a NaN stays as it is
 }
 void f32_to_f16_rn(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
@@ -133,6 +145,11 @@ void f32_to_bf16_rn(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
   const uint32_t* a = u32(w, i.a);
   for_lanes(w, [=](int l) { d[l] = numerics::f32_to_bf16_rn(a[l]); });
+}
+void f32_to_f32(Warp& w, const Instr& i) {
+  uint32_t* d = u32(w, i.d);
+  const uint32_t* a = u32(w, i.a);
+  for_lanes(w, [=](int l) { d[l] = a[l]; });  // a NaN stays as it is
 }
 template <class S>
 void integer_to_f32_rn(Warp& w, const Instr& i) {
@@ -269,11 +286,14 @@ Handler bind_to_integer(const ptx::Statement& s, Instr& i) {
 
 Handler bind_float(const ptx::Statement& s, Instr& i) {
   i.imm = cvt_flags(s);
+  if (destination_type(s) == "f16")
+    i.imm &= ~kFtz;  // changes nothing there, not even in .rm and .rp (an H100's answers)
   const std::string_view to = destination_type(s), from = source_type(s);
   const bool is_integral = s.has("rni") || s.has("rzi") || s.has("rmi") || s.has("rpi");
   if ((i.imm & ~kFtz) == 0) {
     if (to == "f32" && from == "f16") return f16_to_f32;
     if (to == "f32" && from == "bf16" && i.imm == 0) return bf16_to_f32;
+    if (to == "f32" && from == "f32" && !is_integral && i.imm == 0) return f32_to_f32;
     if (to == "f16" && from == "f32" && s.has("rn") && i.imm == 0) return f32_to_f16_rn;
     if (to == "bf16" && from == "f32" && s.has("rn") && i.imm == 0) return f32_to_bf16_rn;
   }
@@ -287,11 +307,20 @@ Handler bind_float(const ptx::Statement& s, Instr& i) {
   });
 }
 
+template <Round kRound>
+void cvt_tf32(Warp& w, const Instr& i) {
+  uint32_t* d = u32(w, i.d);
+  const uint32_t* a = u32(w, i.a);
+  const bool is_relu = (i.imm & kRelu) != 0, saturates = (i.imm & kSatfinite) != 0;
+  for_lanes(w, [=](int l) {
+    const bool is_dropped = is_relu && a[l] >> 31 != 0 && !numerics::is_nan_f32(a[l]);
+    d[l] = is_dropped ? 0 : numerics::f32_to_tf32(a[l], kRound, saturates);
+  });
+}
 Handler bind_tf32(const ptx::Statement& s, Instr& i) {
   i.imm = cvt_flags(s);
-  if (s.has("rna")) return cvt_float<ToTf32, SourceF32, Round::kNearestAway, false>;
-  return s.has("rz") ? cvt_float<ToTf32, SourceF32, Round::kZero, false>
-                     : cvt_float<ToTf32, SourceF32, Round::kNearestEven, false>;
+  if (s.has("rna")) return cvt_tf32<Round::kNearestAway>;
+  return s.has("rz") ? cvt_tf32<Round::kZero> : cvt_tf32<Round::kNearestEven>;
 }
 
 Handler bind_pair(const ptx::Statement& s, Instr& i) {

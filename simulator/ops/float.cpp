@@ -47,6 +47,18 @@ auto finish(T x) {
     return V::encode(x);
 }
 
+// f64 keeps the payload of a NaN: of the second operand before the third before the first, of a dividend before its
+// divisor (an H100's answers). `bits` is what the host made of it.
+inline bool is_nan(uint64_t bits) { return (bits & ~(1ull << 63)) > 0x7ff0000000000000ull; }
+inline uint64_t quiet(uint64_t bits) { return bits | 1ull << 51; }
+inline uint64_t propagate(uint64_t bits, uint64_t first, uint64_t second) {
+  if (!is_nan(bits)) return bits;
+  return is_nan(first) ? quiet(first) : is_nan(second) ? quiet(second) : bits;
+}
+inline uint64_t propagate(uint64_t bits, uint64_t first, uint64_t second, uint64_t third) {
+  return is_nan(first) ? propagate(bits, first, first) : propagate(bits, second, third);
+}
+
 template <class V, Mode kMode, bool kSat, auto F>
 void unary_float(Warp& w, const Instr& i) {
   using Bits = typename V::Bits;
@@ -61,7 +73,12 @@ void binary_float(Warp& w, const Instr& i) {
   Bits* d = lanes<Bits>(w, i.d);
   const Bits *a = lanes<Bits>(w, i.a), *b = lanes<Bits>(w, i.b);
   const Rounding<kMode> rounding;
-  for_lanes(w, [=](int l) { d[l] = finish<V, kSat>(F(V::decode(a[l]), V::decode(b[l]))); });
+  constexpr bool kIsQuotient = std::is_same_v<decltype(F), decltype(kDiv)>;
+  for_lanes(w, [=](int l) {
+    const Bits x = a[l], y = b[l];
+    d[l] = finish<V, kSat>(F(V::decode(x), V::decode(y)));
+    if constexpr (sizeof(Bits) == 8) d[l] = kIsQuotient ? propagate(d[l], x, y) : propagate(d[l], y, x);
+  });
 }
 template <class V, Mode kMode, bool kSat, auto F>
 void ternary_float(Warp& w, const Instr& i) {
@@ -69,7 +86,11 @@ void ternary_float(Warp& w, const Instr& i) {
   Bits* d = lanes<Bits>(w, i.d);
   const Bits *a = lanes<Bits>(w, i.a), *b = lanes<Bits>(w, i.b), *c = lanes<Bits>(w, i.c);
   const Rounding<kMode> rounding;
-  for_lanes(w, [=](int l) { d[l] = finish<V, kSat>(F(V::decode(a[l]), V::decode(b[l]), V::decode(c[l]))); });
+  for_lanes(w, [=](int l) {
+    const Bits x = a[l], y = b[l], z = c[l];
+    d[l] = finish<V, kSat>(F(V::decode(x), V::decode(y), V::decode(z)));
+    if constexpr (sizeof(Bits) == 8) d[l] = propagate(d[l], y, z, x);
+  });
 }
 
 // Two f32 in 64 bits: the low and the high one, each by F.
@@ -162,13 +183,17 @@ Handler bind_mixed_fma(const ptx::Statement& s, Instr&) {
   });
 }
 
-// abs and neg touch the sign; of a NaN they make the canonical one (f64 keeps its payload).
+// abs and neg touch the sign; of a NaN they make the canonical one (f64 keeps its payload and its sign).
 template <class V, auto F>
 void sign_float(Warp& w, const Instr& i) {
   using Bits = typename V::Bits;
   Bits* d = lanes<Bits>(w, i.d);
   const Bits* a = lanes<Bits>(w, i.a);
-  for_lanes(w, [=](int l) { d[l] = V::encode(F(V::decode(a[l]))); });
+  for_lanes(w, [=](int l) {
+    const Bits x = a[l];
+    d[l] = V::encode(F(V::decode(x)));
+    if constexpr (sizeof(Bits) == 8) d[l] = propagate(d[l], x, x);
+  });
 }
 constexpr auto kAbs = [](auto a) { return std::abs(a); };
 constexpr auto kNeg = [](auto a) { return -a; };
@@ -242,7 +267,7 @@ bool has_property(T x, int64_t property) {
     case 3:
       return std::isnan(x);
     case 4:
-      return std::isnormal(x);
+      return std::isnormal(x) || x == 0;  // an H100 counts zeros as normal
     default:
       return std::fpclassify(x) == FP_SUBNORMAL;
   }

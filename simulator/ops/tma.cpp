@@ -171,7 +171,7 @@ struct TensorLoad : TensorCopy {
     for (uint32_t at = 0; at < bytes; at += 4) {
       uint32_t value;
       std::memcpy(&value, data + at, 4);
-      value = numerics::f32_to_tf32(value, numerics::Round::kNearestEven) & ~0x1fffu;  // also of the NaN, 0x7fffe000
+      value = numerics::f32_to_tf32(value, numerics::Round::kNearestEven);
       std::memcpy(data + at, &value, 4);
     }
   }

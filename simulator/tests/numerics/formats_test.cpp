@@ -178,7 +178,7 @@ TEST_CASE("the cvt forms follow the table of the PTX manual") {
   CHECK(f32_to_f16_rn(f(65520.0f)) == 0x7c00);
   CHECK(f32_to_f16_rz(f(65520.0f)) == 0x7bff);
   CHECK(f32_to_tf32_rna(0x3f801000u) == 0x3f802000u);
-  CHECK(f32_to_tf32_rna(nan) == kNanF32);
+  CHECK(f32_to_tf32_rna(nan) == (nan & ~0x1fffu));
   CHECK(f32_to_ue8m0_rz(f(1.5f), true) == 0x7f);
   CHECK(f32_to_ue8m0_rp(f(-1.5f), true) == 0x80);
   CHECK(f32_to_ue8m0_rp(0x7f7fffffu, true) == 0xfe);

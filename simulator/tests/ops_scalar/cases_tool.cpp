@@ -1,5 +1,5 @@
 // Packs the scalar test cases for a GPU, and compares or records what it answered (tests/hopper/README.md).
-//   sim_scalar_cases pack CASES | compare ANSWERS | record ANSWERS HASHES
+//   sim_scalar_cases pack CASES | compare ANSWERS | record ANSWERS HASHES NOTE
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -92,9 +92,11 @@ int compare(const char* path) {
   return different == 0 ? 0 : 1;
 }
 
-int record(const char* path, const char* target) {
+// `note`: the GPU, its driver and the date.
+int record(const char* path, const char* target, const char* note) {
   const auto answers = read_answers(path, all_cases());
   std::ofstream out(target);
+  out << "# " << note << '\n';
   for (const auto& [id, words] : answers) {
     char digits[20];
     std::snprintf(digits, sizeof digits, "%016llx ", static_cast<unsigned long long>(hash_of(words)));
@@ -109,11 +111,11 @@ int main(int argc, char** argv) {
   try {
     if (argc == 3 && std::strcmp(argv[1], "pack") == 0) return pack(argv[2]);
     if (argc == 3 && std::strcmp(argv[1], "compare") == 0) return compare(argv[2]);
-    if (argc == 4 && std::strcmp(argv[1], "record") == 0) return record(argv[2], argv[3]);
+    if (argc == 5 && std::strcmp(argv[1], "record") == 0) return record(argv[2], argv[3], argv[4]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "sim_scalar_cases: %s\n", error.what());
     return 1;
   }
-  std::fprintf(stderr, "usage: sim_scalar_cases pack CASES | compare ANSWERS | record ANSWERS HASHES\n");
+  std::fprintf(stderr, "usage: sim_scalar_cases pack CASES | compare ANSWERS | record ANSWERS HASHES NOTE\n");
   return 2;
 }

@@ -1,5 +1,6 @@
 // Integers, logic, bit fields, selection.
 #include <algorithm>
+#include <limits>
 
 #include "reference.hpp"
 
@@ -58,6 +59,7 @@ uint64_t permute(uint64_t a, uint64_t b, uint64_t c, const std::string& mode) {
 
 // PTX ISA 9.7.1.17, as the manual writes it.
 uint64_t find_nth(uint64_t mask, uint64_t base, int offset) {
+  if (offset == std::numeric_limits<int>::min()) return 0;  // what an H100 makes of it
   if (offset == 0) return base < 32 && (mask >> base & 1) != 0 ? base : 0xffffffff;
   int64_t pos = static_cast<int32_t>(base);
   int64_t count = (offset < 0 ? -static_cast<int64_t>(offset) : offset) - 1;
@@ -72,8 +74,11 @@ uint64_t find_nth(uint64_t mask, uint64_t base, int offset) {
   return 0xffffffff;
 }
 
+// The manual reads 8 bits of position and length; in the 64-bit forms an H100 reads all 32.
+uint64_t field_limit(int bits) { return bits == 64 ? 0xffffffff : 0xff; }
 uint64_t bit_field_extract(uint64_t a, uint64_t b, uint64_t c, int bits, bool is_signed) {
-  const uint64_t pos = b & 0xff, len = c & 0xff, msb = static_cast<uint64_t>(bits) - 1;
+  const uint64_t most = field_limit(bits);
+  const uint64_t pos = b & most, len = c & most, msb = static_cast<uint64_t>(bits) - 1;
   const uint64_t last = pos + len - 1;
   const uint64_t fill = !is_signed || len == 0 ? 0 : a >> std::min(last, msb) & 1;
   uint64_t d = 0;
@@ -81,7 +86,8 @@ uint64_t bit_field_extract(uint64_t a, uint64_t b, uint64_t c, int bits, bool is
   return d;
 }
 uint64_t bit_field_insert(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int bits) {
-  const uint64_t pos = c & 0xff, len = d & 0xff, msb = static_cast<uint64_t>(bits) - 1;
+  const uint64_t most = field_limit(bits);
+  const uint64_t pos = c & most, len = d & most, msb = static_cast<uint64_t>(bits) - 1;
   uint64_t f = b;
   for (uint64_t n = 0; n < len && pos + n <= msb; ++n) f = (f & ~(1ull << (pos + n))) | (a >> n & 1) << (pos + n);
   return f;
@@ -226,7 +232,7 @@ std::optional<Words> integer_reference(const Opcode& op, const Words& in) {
     return result(op.has("relu") ? std::max<i128>(v, 0) : v);
   }
   if (name == "div") return result(b == 0 ? -1 : a / b);
-  if (name == "rem") return result(b == 0 ? a : a % b);
+  if (name == "rem") return result(b == 0 ? -1 : a % b);
   if (name == "sad") return result(value(2) + (a < b ? b - a : a - b));
   if (name == "mul" || name == "mad") {
     if (op.has("wide")) {
