@@ -1,4 +1,4 @@
-// Mbarrier objects and the bookkeeping of asynchronous copies. The 8 bytes in shared memory are the state; the record
+// Mbarrier objects. The 8 bytes in shared memory are the state; the record
 // beside them tells a live object from leftover bytes and catches stores that overwrite one.
 #include "machine/async.hpp"
 
@@ -72,11 +72,11 @@ void add_tx(Warp& w, const Instr& i, int lane, uint32_t address, int64_t bytes) 
 void describe_groups(const std::vector<CopyGroups>& groups, const char* what, std::string& text) {
   size_t threads = 0, first = 0;
   for (size_t t = 0; t < groups.size(); ++t)
-    if (groups[t].open + groups[t].pending != 0 && threads++ == 0) first = t;
+    if (groups[t].open + groups[t].committed != groups[t].covered && threads++ == 0) first = t;
   if (threads == 0) return;
   text += "\n  " + std::string(what) + " that no wait_group covers: " + std::to_string(threads) + " threads, first " +
-          std::to_string(first) + " with " + std::to_string(groups[first].pending) + " groups and " +
-          std::to_string(groups[first].open) + " uncommitted operations";
+          std::to_string(first) + " with " + std::to_string(groups[first].committed - groups[first].covered) +
+          " groups and " + std::to_string(groups[first].open) + " uncommitted operations";
 }
 
 }  // namespace
@@ -103,26 +103,9 @@ AsyncState& async_state(Block& block) {
   if (!block.async) {
     block.async.reset(new AsyncState);
     const size_t threads = block.warps.size() * kWarpSize;
-    block.async->copy_groups.resize(threads);
-    block.async->bulk_groups.resize(threads);
+    for (auto& groups : block.async->groups) groups.resize(threads);
   }
   return *block.async;
-}
-
-void commit_groups(Warp& w, std::vector<CopyGroups>& groups) {
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    CopyGroups& g = groups[thread_of(w, std::countr_zero(m))];
-    g.open = 0;
-    ++g.pending;
-  }
-}
-
-void wait_groups(Warp& w, std::vector<CopyGroups>& groups, const uint32_t* limit) {
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    const int lane = std::countr_zero(m);
-    CopyGroups& g = groups[thread_of(w, lane)];
-    g.pending = std::min(g.pending, limit[lane]);
-  }
 }
 
 void mbarrier_init(Warp& w, const Instr& i, int lane, uint32_t address, uint32_t count) {
@@ -207,8 +190,8 @@ std::string describe_async(const Block& block) {
             " bytes; last arrival: " +
             (record.last_warp < 0 ? "none" : who(block.warps[static_cast<size_t>(record.last_warp)], record.last_lane));
   }
-  describe_groups(block.async->copy_groups, "cp.async copies", text);
-  describe_groups(block.async->bulk_groups, "bulk copies", text);
+  describe_groups(block.async->groups[static_cast<size_t>(CopyGroup::kCpAsync)], "cp.async copies", text);
+  describe_groups(block.async->groups[static_cast<size_t>(CopyGroup::kBulk)], "bulk copies", text);
   return text;
 }
 

@@ -1,13 +1,17 @@
 // The asynchronous side of a block: its mbarriers, the copies in flight and the groups that threads wait for.
-// An asynchronous instruction checks its operands, builds an operation object and hands it to issue(); issue() alone
-// decides when perform() runs, so another order of delivery is a change of that one function.
+// An asynchronous instruction checks its operands, builds an operation object that owns all it needs, and hands it to
+// issue(). The engine (copy_engine.cpp) alone decides when it is performed.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "machine/block.hpp"
+#include "machine/observer.hpp"
 #include "machine/warp.hpp"
 
 namespace sim {
@@ -35,16 +39,48 @@ struct MbarrierRecord {
   int last_lane = -1;
 };
 
+// An asynchronous copy of one lane, from its issue until its mbarrier or its thread's group is told of its end.
+struct AsyncOperation {
+  enum class Kind : uint8_t {
+    kCpAsync,  // 4, 8 or 16 bytes, generic proxy
+    kBulk,     // contiguous bytes, asynchronous proxy
+    kTensor,   // a box of a tensor map, asynchronous proxy
+    kArrival,  // cp.async.mbarrier.arrive: copies nothing, arrives when the thread's earlier cp.async have landed
+  };
+  Kind kind;
+  bool is_reduction = false;              // cp.reduce.async: the destination is read, too
+  uint32_t warp = 0, lane = 0, pc = 0;    // who issued it, and where
+  uint32_t barrier = 0;                   // shared address of the mbarrier that hears of its end; 0: it has a group
+  uint32_t bytes = 0;                     // that complete_tx takes from `barrier`
+  CopyGroup group = CopyGroup::kCpAsync;  // the issuing thread's: where `barrier` is 0, and of arrivals
+  uint64_t sequence = 0;                  // groups that the thread had committed before: its own has this number
+  uint64_t ordinal = 0;                   // operations that the block had issued before
+
+  explicit AsyncOperation(Kind k) : kind(k) {}
+  virtual ~AsyncOperation() = default;
+  uint32_t thread() const { return warp * kWarpSize + lane; }
+
+  // The bytes that it reads and writes, range by range; the mbarrier and the tensor map are not among them.
+  virtual void each_range(const std::function<void(const AsyncRange&)>& f) const = 0;
+  virtual void perform() = 0;  // all of it at once
+  // Operations told by an mbarrier can also be performed piece by piece: each piece once, in any order.
+  virtual uint32_t pieces() const { return 0; }
+  virtual void perform_piece(uint32_t /*piece*/) {}
+  // Stores: takes the source's bytes now, perform() writes those.
+  virtual void read_source() {}
+};
+
 // cp.async groups or bulk groups of one thread.
 struct CopyGroups {
+  uint64_t committed = 0;
+  uint64_t covered = 0;  // groups, from the first, that a wait has covered
   uint32_t open = 0;     // operations issued since the last commit
-  uint32_t pending = 0;  // committed groups that no wait has covered
 };
 
 struct AsyncState {
   std::vector<MbarrierRecord> mbarriers;
-  std::vector<CopyGroups> copy_groups;  // cp.async, by thread of the block
-  std::vector<CopyGroups> bulk_groups;  // cp.async.bulk and cp.reduce.async.bulk, by thread of the block
+  std::vector<CopyGroups> groups[2];  // by CopyGroup, then by thread of the block
+  uint64_t issued = 0;                // operations
 };
 
 // The block's state, made at its first asynchronous instruction.
@@ -52,17 +88,36 @@ AsyncState& async_state(Block& block);
 
 inline uint32_t thread_of(const Warp& w, int lane) { return w.index * kWarpSize + static_cast<uint32_t>(lane); }
 
-// Runs an operation: today at once, in program order of the issuing lanes.
+// True: nobody looks and copies are performed at once, so that no operation object need outlive its instruction.
+inline bool performs_at_once(const Block& block) {
+  return block.observer == nullptr && block.grid->options.async == AsyncMode::kEager;
+}
+
+// Tells the operation's mbarrier, if it has one, that its bytes are there. Arrivals arrive.
+void tell_barrier(Warp& w, const Instr& i, const AsyncOperation& operation);
+// An operation of lane `lane`, which executes `i`; the engine decides when it is performed.
+void issue_later(Warp& w, const Instr& i, int lane, std::unique_ptr<AsyncOperation> operation);
+
 template <class Operation>
-inline void issue(Warp& w, Operation&& operation) {
+inline void issue(Warp& w, const Instr& i, int lane, Operation&& operation) {
+  if (!performs_at_once(*w.block))
+    return issue_later(w, i, lane, std::make_unique<Operation>(std::forward<Operation>(operation)));
+  operation.lane = static_cast<uint32_t>(lane);
   operation.perform();
+  if (operation.barrier == 0)
+    ++async_state(*w.block).groups[static_cast<size_t>(operation.group)][thread_of(w, lane)].open;
+  else
+    tell_barrier(w, i, operation);
   note_progress(w);
 }
 
 // Closes the open group of each executing thread; also a group without operations counts.
-void commit_groups(Warp& w, std::vector<CopyGroups>& groups);
-// Each executing thread waits until at most limit[lane] of its committed groups are pending.
-void wait_groups(Warp& w, std::vector<CopyGroups>& groups, const uint32_t* limit);
+void commit_groups(Warp& w, const Instr& i, CopyGroup group);
+// Each executing thread waits until at most limit[lane] of its committed groups are pending. is_read: their sources
+// alone must have been read.
+void wait_groups(Warp& w, const Instr& i, CopyGroup group, const uint32_t* limit, bool is_read = false);
+// The same for all of its operations, committed or not.
+void wait_all(Warp& w, const Instr& i, CopyGroup group);
 
 // --- mbarriers. `address` is a shared address; `lane` executes `i`. Faults: unaligned or outside shared memory, not
 // initialised, overwritten by an ordinary store, a count outside its range. -------------------------------------------

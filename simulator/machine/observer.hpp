@@ -35,7 +35,7 @@ struct AsyncRange {
   bool is_write = false;
 };
 
-// An asynchronous copy in flight, from its issue to the moment at which waiters may see its effect.
+// An asynchronous copy in flight (machine/async.hpp), from its issue to the moment at which waiters may see its effect.
 struct AsyncOperation;
 
 class Observer {
@@ -63,7 +63,10 @@ class Observer {
   virtual void mbarrier(Warp&, const Instr&, int /*lane*/, uint32_t /*address*/, MbarrierUse, uint32_t /*value*/,
                         uint64_t /*phase*/, Order, Scope) {}
 
-  // Asynchronous copies. issued: at the instruction. completed: its bytes are there and its mbarrier or group was told.
+  // Asynchronous copies of one lane. issued: at the instruction, before any effect. completed: its bytes are there; its
+  // mbarrier, if it has one, hears of it next (mbarrier() with kCompleteTx, of arrivals kArrive). One that never
+  // completes was in flight when its block ended: a load that nobody waited for. When a copy completes is the
+  // schedule's choice: what a program may rely on follows from group_wait() and the mbarrier alone.
   virtual void async_issued(Warp&, const Instr&, int /*lane*/, AsyncOperation&) {}
   virtual void async_completed(Block&, AsyncOperation&) {}
   virtual void group_commit(Warp&, const Instr&, CopyGroup) {}

@@ -17,7 +17,7 @@ struct LaneCopies {
   const std::byte* source[kWarpSize];
   uint32_t read[kWarpSize];
 
-  void perform() {
+  void perform() const {
     for (uint32_t m = mask; m != 0; m &= m - 1) {
       const int lane = std::countr_zero(m);
       if (bytes == 16 && read[lane] == 16) {
@@ -30,8 +30,40 @@ struct LaneCopies {
   }
 };
 
-void count_open(Warp& w, std::vector<CopyGroups>& groups) {
+// The copy of one lane, where it is told apart.
+struct LaneCopy : AsyncOperation {
+  std::byte* destination;
+  const std::byte* source;
+  uint32_t size, read;
+
+  LaneCopy(const LaneCopies& all, int lane)
+      : AsyncOperation(Kind::kCpAsync),
+        destination(all.destination[lane]),
+        source(all.source[lane]),
+        size(all.bytes),
+        read(all.read[lane]) {}
+  void each_range(const std::function<void(const AsyncRange&)>& f) const override {
+    if (read != 0) f({const_cast<std::byte*>(source), read, false, false});
+    f({destination, size, true, true});
+  }
+  void perform() override {
+    if (read != 0) std::memcpy(destination, source, read);
+    std::memset(destination + read, 0, size - read);
+  }
+};
+
+void issue_all(Warp& w, const Instr& i, const LaneCopies& all) {
+  if (!performs_at_once(*w.block)) {
+    for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+      const int lane = std::countr_zero(m);
+      issue_later(w, i, lane, std::make_unique<LaneCopy>(all, lane));
+    }
+    return;
+  }
+  std::vector<CopyGroups>& groups = async_state(*w.block).groups[static_cast<size_t>(CopyGroup::kCpAsync)];
   for (uint32_t m = w.mask; m != 0; m &= m - 1) ++groups[thread_of(w, std::countr_zero(m))].open;
+  all.perform();
+  note_progress(w);
 }
 
 void copy(Warp& w, const Instr& i) {
@@ -69,40 +101,27 @@ void copy(Warp& w, const Instr& i) {
                           : nullptr;
     op.read[lane] = read;
   }
-  count_open(w, async_state(*w.block).copy_groups);
-  issue(w, op);
+  issue_all(w, i, op);
 }
 
-void commit(Warp& w, const Instr&) { commit_groups(w, async_state(*w.block).copy_groups); }
+void commit(Warp& w, const Instr& i) { commit_groups(w, i, CopyGroup::kCpAsync); }
+void wait_group(Warp& w, const Instr& i) { wait_groups(w, i, CopyGroup::kCpAsync, u32(w, i.ops[0])); }
+void wait_for_all(Warp& w, const Instr& i) { wait_all(w, i, CopyGroup::kCpAsync); }
 
-void wait_group(Warp& w, const Instr& i) { wait_groups(w, async_state(*w.block).copy_groups, u32(w, i.ops[0])); }
-
-// Waits for all copies, committed or not.
-void wait_all(Warp& w, const Instr&) {
-  std::vector<CopyGroups>& groups = async_state(*w.block).copy_groups;
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) groups[thread_of(w, std::countr_zero(m))] = {};
-}
-
-// The thread's earlier copies arrive on the mbarrier when they have landed. Without .noinc the object first awaits one
-// arrival more, so that the initial count need not know of it.
-struct CopyArrival {
-  Warp& warp;
-  const Instr& instr;
-  int lane;
-  uint32_t barrier;
-  bool adds_pending;
-
-  void perform() {
-    if (adds_pending) mbarrier_add_pending(warp, instr, lane, barrier);
-    mbarrier_arrive(warp, instr, lane, barrier, 1, Arrival::kPlain);
-  }
+// The thread's earlier copies arrive on the mbarrier when they have landed. Without .noinc the object at once awaits
+// one arrival more, so that the initial count need not know of it.
+struct CopyArrival : AsyncOperation {
+  explicit CopyArrival(uint32_t at) : AsyncOperation(Kind::kArrival) { barrier = at; }
+  void each_range(const std::function<void(const AsyncRange&)>&) const override {}
+  void perform() override {}
 };
 
 void arrive_on(Warp& w, const Instr& i) {
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
     const uint32_t at = mbarrier_operand(w, i, lane, 0, i.ops[0], static_cast<Space>(i.imm >> 1));
-    issue(w, CopyArrival{w, i, lane, at, (i.imm & 1) == 0});
+    if ((i.imm & 1) == 0) mbarrier_add_pending(w, i, lane, at);
+    issue(w, i, lane, CopyArrival(at));
   }
 }
 
@@ -149,7 +168,7 @@ const Form kForms[] = {
      nullptr, bind_copy_ignored, Unit::kAsync, kIsa},
     {"cp.async.commit_group", "", commit, nullptr, Unit::kSync, kIsaGroup},
     {"cp.async.wait_group", "r32", wait_group, nullptr, Unit::kSync, kIsaGroup},
-    {"cp.async.wait_all", "", wait_all, nullptr, Unit::kSync, kIsaGroup},
+    {"cp.async.wait_all", "", wait_for_all, nullptr, Unit::kSync, kIsaGroup},
     {"cp.async.mbarrier.arrive[.noinc|][.shared|.shared::cta|].b64", "[a]", nullptr, bind_arrive, Unit::kSync,
      "9.7.13.15.15 cp.async.mbarrier.arrive"},
 };

@@ -9,23 +9,37 @@ namespace {
 
 constexpr uint32_t kGranule = 16;  // size and both addresses are multiples of it
 
-// `barrier` = 0: completion is counted by the issuing thread's bulk group.
-struct BulkCopy {
-  Warp& warp;
-  const Instr& instr;
-  int lane;
+// Pieces of 16 bytes: every reduction's elements divide them.
+struct BulkCopy : AsyncOperation {
   std::byte* destination;
   const std::byte* source;
-  uint32_t bytes;
-  uint32_t barrier;
+  uint32_t size;
   Reducer reducer;  // null: copy
+  bool from_shared, to_shared;
+  std::vector<std::byte> taken;  // by read_source()
 
-  void perform() {
+  BulkCopy(std::byte* to, const std::byte* from, uint32_t n, Reducer f)
+      : AsyncOperation(Kind::kBulk), destination(to), source(from), size(n), reducer(f) {
+    is_reduction = f != nullptr;
+    group = CopyGroup::kBulk;
+    bytes = n;
+  }
+  void each_range(const std::function<void(const AsyncRange&)>& f) const override {
+    f({const_cast<std::byte*>(source), size, from_shared, false});
+    f({destination, size, to_shared, true});
+  }
+  void perform() override { move(0, size); }
+  uint32_t pieces() const override { return size / kGranule; }
+  void perform_piece(uint32_t piece) override { move(piece * kGranule, kGranule); }
+  void read_source() override { taken.assign(source, source + size); }
+
+ private:
+  void move(uint32_t at, uint32_t n) {
+    const std::byte* const from = (taken.empty() ? source : taken.data()) + at;
     if (reducer != nullptr)
-      reducer(destination, source, bytes);
+      reducer(destination + at, from, n);
     else
-      std::memmove(destination, source, bytes);
-    if (barrier != 0) mbarrier_complete_tx(warp, instr, lane, barrier, bytes);
+      std::memmove(destination + at, from, n);
   }
 };
 
@@ -43,16 +57,13 @@ void bulk(Warp& w, const Instr& i, Space to, Space from, bool has_barrier, Reduc
     const int lane = std::countr_zero(m);
     const uint32_t bytes = checked_size(w, i, lane, i.ops[2]);
     const Access access = reducer != nullptr && to == Space::kGlobal ? Access::kAtomic : Access::kWrite;
-    BulkCopy op{w,
-                i,
-                lane,
-                resolve(w, i, lane, to, address(w, i, 0, i.ops[0], lane), bytes, kGranule, access),
-                resolve(w, i, lane, from, address(w, i, 1, i.ops[1], lane), bytes, kGranule, Access::kRead),
-                bytes,
-                has_barrier ? mbarrier_operand(w, i, lane, 2, i.ops[3], Space::kShared) : 0,
-                reducer};
-    if (!has_barrier) ++async_state(*w.block).bulk_groups[thread_of(w, lane)].open;
-    issue(w, op);
+    BulkCopy op(resolve(w, i, lane, to, address(w, i, 0, i.ops[0], lane), bytes, kGranule, access),
+                resolve(w, i, lane, from, address(w, i, 1, i.ops[1], lane), bytes, kGranule, Access::kRead), bytes,
+                reducer);
+    op.from_shared = from == Space::kShared;
+    op.to_shared = to == Space::kShared;
+    if (has_barrier) op.barrier = mbarrier_operand(w, i, lane, 2, i.ops[3], Space::kShared);
+    issue(w, i, lane, std::move(op));
   }
 }
 
@@ -87,10 +98,11 @@ void prefetch(Warp& w, const Instr& i) {
   }
 }
 
-void commit(Warp& w, const Instr&) { commit_groups(w, async_state(*w.block).bulk_groups); }
-void wait_group(Warp& w, const Instr& i) { wait_groups(w, async_state(*w.block).bulk_groups, u32(w, i.ops[0])); }
-// The sources of older groups have been read: the groups themselves stay pending.
-void wait_group_read(Warp&, const Instr&) {}
+void commit(Warp& w, const Instr& i) { commit_groups(w, i, CopyGroup::kBulk); }
+template <bool kIsRead>
+void wait_group(Warp& w, const Instr& i) {
+  wait_groups(w, i, CopyGroup::kBulk, u32(w, i.ops[0]), kIsRead);
+}
 
 Handler bind_reduce(const ptx::Statement& s, Instr& i, Handler handler) {
   const auto op = reduce_op(s.tokens[s.tokens.size() - (s.has("noftz") ? 3 : 2)]);
@@ -135,8 +147,8 @@ const Form kForms[] = {
      "[and.b32|or.b32|xor.b32|add.u32|add.s32|add.u64|inc.u32|dec.u32|min.u32|min.s32|max.u32|max.s32]",
      "[a] [a] r32 [a]", nullptr, bind_reduce_shared, Unit::kAsync, kReduceIsa},
     {"cp.async.bulk.commit_group", "", commit, nullptr, Unit::kSync, kGroupIsa},
-    {"cp.async.bulk.wait_group", "r32", wait_group, nullptr, Unit::kSync, kGroupIsa},
-    {"cp.async.bulk.wait_group.read", "r32", wait_group_read, nullptr, Unit::kSync, kGroupIsa},
+    {"cp.async.bulk.wait_group", "r32", wait_group<false>, nullptr, Unit::kSync, kGroupIsa},
+    {"cp.async.bulk.wait_group.read", "r32", wait_group<true>, nullptr, Unit::kSync, kGroupIsa},
 };
 
 }  // namespace

@@ -20,6 +20,7 @@ using numerics::TensorMap;
 using Status = LaunchResult::Status;
 
 constexpr uint32_t kSharedAlign = 128;
+constexpr uint32_t kPiece = 16;             // what swizzling moves, and what deliveries in pieces are made of
 constexpr uint32_t kMaxRowBytes = 256 * 8;  // boxes have at most 256 elements a side
 constexpr uint16_t kNanFill = 0x7ff7;       // every 16 bits of an element outside the tensor, whatever its type
 
@@ -122,53 +123,83 @@ void check_global(Warp& w, const Instr& i, int lane, const Box& box, Access acce
 
 // One transfer. Shared memory is addressed by `shared` (host pointer to the box) and `shared_at` (its shared address,
 // which the swizzle takes its bits from).
-struct TensorCopy {
-  Warp& warp;
-  const Instr& instr;
-  int lane;
+struct TensorCopy : AsyncOperation {
   Box box;
   std::byte* shared;
   uint32_t shared_at;
-  uint32_t barrier;  // of loads
+  bool is_load;
 
-  // Calls f(row, offset of the chunk in the row, host pointer, bytes) for the pieces of a row that swizzling keeps
-  // together.
+  TensorCopy(const Box& b, std::byte* host, uint32_t at, bool load)
+      : AsyncOperation(Kind::kTensor), box(b), shared(host), shared_at(at), is_load(load) {
+    group = CopyGroup::kBulk;
+  }
+  void each_range(const std::function<void(const AsyncRange&)>& f) const override {
+    if (box.end != box.first)
+      for (uint32_t row = 0; row < box.rows; ++row)
+        if (const uint64_t at = box.row_address(row))
+          f({reinterpret_cast<std::byte*>(at), box.end - box.first, false, !is_load});
+    // Swizzling moves pieces within a span: rows as wide as their pitch fill the box.
+    if (box.pitch == box.row_bytes) return f({shared, box.shared_bytes(), true, is_load});
+    for (uint32_t row = 0; row < box.rows; ++row)
+      each_piece(row, [&](uint32_t, std::byte* at, uint32_t n) { f({at, n, true, is_load}); });
+  }
+
+  // Calls f(offset of the piece in the row, host pointer, bytes) for the pieces of a row that swizzling keeps together.
   template <class F>
   void each_piece(uint32_t row, F&& f) const {
     const uint32_t at = shared_at + row * box.pitch;
     const uint32_t flip = (at >> 7 & box.swizzle_mask) << 4;
     if (flip == 0) return f(0u, shared + row * box.pitch, box.row_bytes);
-    for (uint32_t c = 0; c < box.row_bytes; c += 16)
-      f(c, shared + (((at + c) ^ flip) - shared_at), std::min(16u, box.row_bytes - c));
+    for (uint32_t c = 0; c < box.row_bytes; c += kPiece)
+      f(c, shared + (((at + c) ^ flip) - shared_at), std::min(kPiece, box.row_bytes - c));
   }
 };
 
 struct TensorLoad : TensorCopy {
-  void perform() {
+  TensorLoad(const Box& b, std::byte* host, uint32_t at, uint32_t mbarrier) : TensorCopy(b, host, at, true) {
+    barrier = mbarrier;
+    bytes = b.bytes();
+  }
+  void perform() override {
     std::byte padded[kMaxRowBytes];
     for (uint32_t row = 0; row < box.rows; ++row) {
       const std::byte* data = reinterpret_cast<const std::byte*>(box.row_address(row));
       if (data == nullptr || box.end - box.first != box.row_bytes || box.map.rounds_to_tf32) {
-        fill(padded);
-        if (data != nullptr) std::memcpy(padded + box.first, data, box.end - box.first);
-        if (box.map.rounds_to_tf32 && data != nullptr) round(padded + box.first, box.end - box.first);
+        build(row, 0, box.row_bytes, padded);
         data = padded;
       }
-      each_piece(row, [&](uint32_t from, std::byte* to, uint32_t bytes) { std::memcpy(to, data + from, bytes); });
+      each_piece(row, [&](uint32_t from, std::byte* to, uint32_t n) { std::memcpy(to, data + from, n); });
     }
-    mbarrier_complete_tx(warp, instr, lane, barrier, box.bytes());
+  }
+  uint32_t pieces() const override { return box.rows * pieces_of_row(); }
+  void perform_piece(uint32_t piece) override {
+    const uint32_t row = piece / pieces_of_row(), begin = piece % pieces_of_row() * kPiece;
+    const uint32_t at = shared_at + row * box.pitch + begin, flip = (at >> 7 & box.swizzle_mask) << 4;
+    build(row, begin, std::min(kPiece, box.row_bytes - begin), shared + ((at ^ flip) - shared_at));
   }
 
  private:
-  void fill(std::byte* row) const {
+  uint32_t pieces_of_row() const { return (box.row_bytes + kPiece - 1) / kPiece; }
+
+  // Bytes [begin, begin + n) of a row as shared memory gets them: filled outside the tensor, rounded if the map says
+  // so.
+  void build(uint32_t row, uint32_t begin, uint32_t n, std::byte* to) const {
+    fill(to, n);
+    const uint32_t first = std::max(begin, box.first), end = std::min(begin + n, box.end);
+    const uint64_t data = box.row_address(row);
+    if (data == 0 || first >= end) return;
+    std::memcpy(to + (first - begin), reinterpret_cast<const std::byte*>(data) + (first - box.first), end - first);
+    if (box.map.rounds_to_tf32) round(to + (first - begin), end - first);
+  }
+  void fill(std::byte* to, uint32_t n) const {
     if (!box.map.fills_nan) {
-      std::memset(row, 0, box.row_bytes);
+      std::memset(to, 0, n);
       return;
     }
-    for (uint32_t at = 0; at < box.row_bytes; at += sizeof kNanFill) std::memcpy(row + at, &kNanFill, sizeof kNanFill);
+    for (uint32_t at = 0; at < n; at += sizeof kNanFill) std::memcpy(to + at, &kNanFill, sizeof kNanFill);
   }
-  static void round(std::byte* data, uint32_t bytes) {
-    for (uint32_t at = 0; at < bytes; at += 4) {
+  static void round(std::byte* data, uint32_t n) {
+    for (uint32_t at = 0; at < n; at += 4) {
       uint32_t value;
       std::memcpy(&value, data + at, 4);
       value = numerics::f32_to_tf32(value, numerics::Round::kNearestEven);
@@ -178,20 +209,36 @@ struct TensorLoad : TensorCopy {
 };
 
 struct TensorStore : TensorCopy {
-  Reducer reducer;  // null: copy
+  Reducer reducer;               // null: copy
+  std::vector<std::byte> taken;  // by read_source(): row by row, each 8-byte aligned as row_bytes is
 
-  void perform() {
+  TensorStore(const Box& b, std::byte* host, uint32_t at, Reducer f) : TensorCopy(b, host, at, false), reducer(f) {
+    is_reduction = f != nullptr;
+  }
+  void read_source() override {
+    taken.resize(box.bytes());
+    for (uint32_t row = 0; row < box.rows; ++row) read(row, taken.data() + row * box.row_bytes);
+  }
+  void perform() override {
     alignas(8) std::byte gathered[kMaxRowBytes];
     for (uint32_t row = 0; row < box.rows; ++row) {
       std::byte* const to = reinterpret_cast<std::byte*>(box.row_address(row));
       if (to == nullptr || box.end == box.first) continue;
-      each_piece(row,
-                 [&](uint32_t at, const std::byte* from, uint32_t bytes) { std::memcpy(gathered + at, from, bytes); });
-      if (reducer != nullptr)
-        reducer(to, gathered + box.first, box.end - box.first);
+      const std::byte* from = gathered;
+      if (taken.empty())
+        read(row, gathered);
       else
-        std::memcpy(to, gathered + box.first, box.end - box.first);
+        from = taken.data() + row * box.row_bytes;
+      if (reducer != nullptr)
+        reducer(to, from + box.first, box.end - box.first);
+      else
+        std::memcpy(to, from + box.first, box.end - box.first);
     }
+  }
+
+ private:
+  void read(uint32_t row, std::byte* to) const {
+    each_piece(row, [&](uint32_t at, const std::byte* from, uint32_t n) { std::memcpy(to + at, from, n); });
   }
 };
 
@@ -207,7 +254,7 @@ void load(Warp& w, const Instr& i) {
     const uint64_t at = address(w, i, 0, i.ops[0], lane);
     std::byte* const shared = resolve(w, i, lane, Space::kShared, at, box.shared_bytes(), kSharedAlign, Access::kWrite);
     const uint32_t barrier = mbarrier_operand(w, i, lane, 2, i.ops[2 + rank], Space::kShared);
-    issue(w, TensorLoad{{w, i, lane, box, shared, static_cast<uint32_t>(at), barrier}});
+    issue(w, i, lane, TensorLoad(box, shared, static_cast<uint32_t>(at), barrier));
   }
 }
 void load_multicast(Warp& w, const Instr& i) {
@@ -240,8 +287,7 @@ void store(Warp& w, const Instr& i) {
     check_global(w, i, lane, box, op != 0 ? Access::kAtomic : Access::kWrite);
     const uint64_t at = address(w, i, 1, i.ops[1 + rank], lane);
     std::byte* const shared = resolve(w, i, lane, Space::kShared, at, box.shared_bytes(), kSharedAlign, Access::kRead);
-    ++async_state(*w.block).bulk_groups[thread_of(w, lane)].open;
-    issue(w, TensorStore{{w, i, lane, box, shared, static_cast<uint32_t>(at), 0}, reducer});
+    issue(w, i, lane, TensorStore(box, shared, static_cast<uint32_t>(at), reducer));
   }
 }
 
