@@ -1,6 +1,8 @@
 // The simulator's own entry points, found by dlsym: a program that runs on a real driver as well does not find them
 // there.
+#include "driver/fatbin.hpp"
 #include "driver/state.hpp"
+#include "program/print.hpp"
 
 using namespace sim::driver;
 
@@ -37,6 +39,27 @@ const char* simLastReport() {
   State& s = state();
   std::lock_guard lock(s.mutex);
   return s.last_report.c_str();
+}
+
+// The listing of all kernels of a PTX text or fatbin, or of the one named, as the card of B12X_SIM_GPU would run them.
+// nullptr: simLastReport() says why. Valid until the next call of this function.
+const char* simDisassemble(const void* image, size_t bytes, const char* name, const char* kernel) {
+  static std::string* const text = new std::string;
+  const CUresult result = call({.context = false, .healthy = false}, [&]() -> CUresult {
+    const auto module = sim::load_ptx(find_ptx(image, bytes, *state().card), name);
+    text->clear();
+    std::string known;
+    for (const auto& k : module->kernels) {
+      known += (known.empty() ? "" : ", ") + k->name;
+      if (*kernel != '\0' && k->name != kernel) continue;
+      *text += (text->empty() ? "" : "\n") + sim::disassemble(*k) + k->load_error + (k->load_error.empty() ? "" : "\n");
+    }
+    if (text->empty())
+      return report(CUDA_ERROR_NOT_FOUND, std::string(name) + " has no kernel `" + kernel + "`; it has: " + known,
+                    false);
+    return CUDA_SUCCESS;
+  });
+  return result == CUDA_SUCCESS ? text->c_str() : nullptr;
 }
 
 }  // extern "C"

@@ -105,6 +105,7 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, 
       ++stat.launches;
       stat.warp_instructions += result.counters.warp_instructions;
       stat.seconds += result.counters.seconds;
+      write_findings(result.findings);
       // As on hardware, a fault inside the kernel is told by the calls that follow.
       if (result.status != sim::LaunchResult::Status::kOk) report(to_result(result.status), result.report, true);
       return CUDA_SUCCESS;

@@ -101,6 +101,9 @@ CUresult submit(CUstream stream, const std::function<CUresult()>& work);
 // From B12X_SIM_* variables; "" or what is wrong with one of them.
 std::string read_options(RunOptions& options, std::string& findings_file);
 
+// Appends a JSON object per finding to State::findings_file, if one was asked for.
+void write_findings(const std::vector<Finding>& findings);
+
 // Records a fault's report, prints it to stderr (as a checker does) and makes the error sticky when it is one that
 // hardware does not survive.
 CUresult report(CUresult error, const std::string& text, bool is_sticky);

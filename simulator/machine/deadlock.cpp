@@ -122,4 +122,19 @@ std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& b
   return report;
 }
 
+Finding deadlock_finding(const Grid& grid, const std::vector<const Block*>& blocks) {
+  for (const Block* block : blocks) {
+    for (const Warp& w : block->warps) {
+      if (w.waiting.empty()) continue;
+      const Split& first = w.waiting.front();
+      return finding_at(w, first.at, first.mask, "deadlock");
+    }
+  }
+  Finding finding;  // blocks that were never started wait for each other
+  finding.kind = "deadlock";
+  finding.kernel = grid.kernel->name;
+  finding.seed = grid.options.seed;
+  return finding;
+}
+
 }  // namespace sim

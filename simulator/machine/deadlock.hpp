@@ -12,5 +12,7 @@ namespace sim {
 // already.
 std::string deadlock_report(const Grid& grid, const std::vector<const Block*>& blocks, uint64_t waiting,
                             uint32_t per_sm);
+// The same as a finding at the first warp that waits; its text is the report.
+Finding deadlock_finding(const Grid& grid, const std::vector<const Block*>& blocks);
 
 }  // namespace sim

@@ -26,6 +26,20 @@ bool has_source(const Kernel& kernel, const SourceLocation* at) {
   return at != nullptr && at->file != 0 && kernel.module != nullptr && at->file < kernel.module->files.size();
 }
 
+const char* kind_of(LaunchResult::Status status) {
+  switch (status) {
+    case LaunchResult::Status::kIllegalAddress:
+    case LaunchResult::Status::kMisalignedAddress:
+      return "memcheck";
+    case LaunchResult::Status::kDeadlock:
+      return "deadlock";
+    case LaunchResult::Status::kIllegalInstruction:
+      return "sync";  // a barrier or an .aligned form used as hardware leaves undefined
+    default:
+      return "trap";
+  }
+}
+
 std::string opcode(const Kernel& kernel, uint32_t pc) {
   const std::string text = pc < kernel.text.size() ? kernel.text[pc] : "";
   return text.substr(0, text.find_first_of(" \t;"));
@@ -36,6 +50,28 @@ std::string opcode(const Kernel& kernel, uint32_t pc) {
 std::string source_line(const Kernel& kernel, uint32_t pc) {
   const SourceLocation* at = location_of(kernel, pc);
   return has_source(kernel, at) ? file_line(*kernel.module, *at) : ptx_line(kernel, pc);
+}
+
+Finding finding_at(const Warp& w, uint32_t pc, uint32_t lanes, std::string kind) {
+  const Kernel& kernel = *w.kernel;
+  const SourceLocation* at = location_of(kernel, pc);
+  Finding f;
+  f.kind = std::move(kind);
+  f.kernel = kernel.name;
+  if (has_source(kernel, at)) {
+    f.file = kernel.module->files[at->file];
+    f.line = at->line;
+  } else {
+    f.file = kernel.module != nullptr ? kernel.module->name : kernel.name;
+    f.line = at != nullptr ? at->ptx_line : 0;
+  }
+  f.block[0] = w.block->id.x;
+  f.block[1] = w.block->id.y;
+  f.block[2] = w.block->id.z;
+  f.warp = static_cast<int>(w.index);
+  f.lanes = lanes;
+  f.seed = w.block->grid->options.seed;
+  return f;
 }
 
 std::string to_string(const Dim3& d) {
@@ -65,7 +101,10 @@ void fault(Warp& w, const Instr& i, int lane, const std::string& what, LaunchRes
   if (lane >= 0) report += " lane " + std::to_string(lane);
   report += "  " + ptx_line(kernel, i.pc);
   if (i.pc < kernel.text.size()) report += ": " + kernel.text[i.pc];
-  throw Fault{status, report};
+  Finding finding = finding_at(w, i.pc, lane < 0 ? w.mask : 1u << lane, kind_of(status));
+  if (finding.kind == "memcheck") finding.buffer = what;
+  finding.text = report;
+  throw Fault{status, report, std::move(finding)};
 }
 
 void fault(Warp& w, const Instr& i, int lane, const std::string& what) {

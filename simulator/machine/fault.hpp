@@ -10,6 +10,7 @@ namespace sim {
 struct Fault {
   LaunchResult::Status status;
   std::string report;
+  Finding finding;
 };
 
 // As fault() of warp.hpp, with the driver's error for it.
@@ -17,6 +18,9 @@ struct Fault {
 
 // "kernels/gemm/nvfp4_gemm.cuh:212", or "module.ptx:87" where the PTX has no line information.
 std::string source_line(const Kernel& kernel, uint32_t pc);
+
+// A finding about the instruction `pc` of `w`; the caller adds buffer and text.
+Finding finding_at(const Warp& w, uint32_t pc, uint32_t lanes, std::string kind);
 
 // "(17,0,0)"
 std::string to_string(const Dim3& d);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <optional>
 #include <thread>
 
 #include "machine/deadlock.hpp"
@@ -52,13 +53,15 @@ struct Run {
   unsigned active = 0, stuck = 0;
   LaunchResult result;
 
-  void record(uint64_t block, Status status, std::string report) {
+  void record(uint64_t block, Status status, std::string report, std::optional<Finding> finding = {}) {
     const std::lock_guard lock(record_mutex);
     if (block >= lowest_fault.load()) return;
     lowest_fault = block;
     result.status = status;
     result.report = std::move(report);
+    ended_by = std::move(finding);
   }
+  std::optional<Finding> ended_by;  // of the fault that `result` tells
   std::mutex record_mutex;
 };
 
@@ -74,7 +77,7 @@ bool advance(Run& run, Resident& r) {
   try {
     r.is_finished = run_block(block) == BlockOutcome::kFinished;
   } catch (const Fault& fault) {
-    run.record(block.index, fault.status, fault.report);
+    run.record(block.index, fault.status, fault.report, fault.finding);
     r.is_finished = true;
   } catch (const std::exception& error) {
     run.record(block.index, Status::kLaunchFailed, std::string("simulator: ") + error.what());
@@ -155,8 +158,10 @@ void report_deadlock(Run& run) {
     for (Resident& r : worker->resident) blocks.push_back(&r.storage->block());
   std::sort(blocks.begin(), blocks.end(), [](const Block* a, const Block* b) { return a->index < b->index; });
   const uint64_t waiting = run.total - std::min(run.total, run.next.load());
-  run.record(blocks.empty() ? 0 : blocks.front()->index, Status::kDeadlock,
-             deadlock_report(run.grid, blocks, waiting, run.per_sm));
+  std::string text = deadlock_report(run.grid, blocks, waiting, run.per_sm);
+  Finding finding = deadlock_finding(run.grid, blocks);
+  finding.text = text;
+  run.record(blocks.empty() ? 0 : blocks.front()->index, Status::kDeadlock, std::move(text), std::move(finding));
 }
 
 uint64_t moves_of_all(const Run& run) {
@@ -297,6 +302,7 @@ LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const vo
       if (worker->spare.size() < kKeptStorages) worker->spare.push_back(std::move(storage));
     worker->ready.clear();
   }
+  if (run.ended_by) run.result.findings.push_back(*std::move(run.ended_by));
   cycles += run.grid.skipped_cycles.load();
   m.nanoseconds += cycles * 1000 / (card.clock_khz / 1000) + 1;
   run.result.counters.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

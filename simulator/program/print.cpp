@@ -35,6 +35,12 @@ void pad_to(std::string& line, size_t column) { line.resize(std::max(line.size()
 
 }  // namespace
 
+std::string_view unit_name(Unit unit) {
+  constexpr std::string_view kNames[] = {"alu", "fma",    "half",    "fp64", "mufu", "convert",
+                                         "lsu", "tensor", "control", "sync", "async"};
+  return kNames[static_cast<size_t>(unit)];
+}
+
 std::string describe_location(const Module& module, const SourceLocation& location) {
   std::string text = place(module, location);
   if (location.line == 0 || location.inlined_at < 0) return text;
@@ -61,12 +67,14 @@ std::string disassemble(const Kernel& kernel) {
     pad_to(line, 6);
     line += kernel.text[instr.pc];
     pad_to(line, 70);
+    line += unit_name(instr.unit);
+    pad_to(line, 79);
     line += form != nullptr ? std::string(form->pattern) : instr.execute != nullptr ? "(resize)" : "(unknown)";
-    pad_to(line, 110);
+    pad_to(line, 119);
     line += '[' + operands(kernel, instr) + ']';
     if (instr.guard != 0) line += " guard " + std::to_string(instr.guard);
     if (instr.target != 0) line += " -> " + std::to_string(instr.target);
-    pad_to(line, 140);
+    pad_to(line, 149);
     text += line + describe_location(*kernel.module, kernel.locations[instr.pc]) + '\n';
   }
   return text;

@@ -11,7 +11,11 @@ namespace sim {
 // below the current directory are shortened to it.
 std::string describe_location(const Module& module, const SourceLocation& location);
 
-// One line per instruction: index, PTX text, form, operand slots, source location; before them the kernel's sizes.
+// "tensor": the pipe's name in listings and counters.
+std::string_view unit_name(Unit unit);
+
+// One line per instruction: index, PTX text, pipe, form ("(unknown)" where the table has none), operand slots, source
+// location; before them the kernel's sizes.
 std::string disassemble(const Kernel& kernel);
 
 }  // namespace sim

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "generate": "write text with an NVFP4 mixture-of-experts model",
     "quantize": "make an NVFP4 model folder from a BF16 one",
+    "sim": "run programs on the simulated GPU, with checks and counters",
 }
 
 

@@ -1,0 +1,127 @@
+"""`b12x sim run | disasm`: any Driver API program on the simulated GPU, and listings of what the simulator runs.
+
+In: a command behind `--`, or a PTX or fatbin file. Out: a report on stdout or in a file. Exit code of `run`: 3 where a
+check found something, else the command's own; 2 for a wrong command line, 1 for what cannot be run at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from b12x.sim.library import ASYNC_MODES, CHECKS, GPUS, Settings, disassemble
+
+_EXAMPLE = """\
+examples:
+  b12x sim run -- ./program --size 4096
+  b12x sim run --check race,sync --seeds 20 --report json --out report.json -- python train.py
+  b12x sim disasm --kernel my_kernel my_kernel.ptx
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLE
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_run(actions.add_parser("run", help="run a program with checks and counters", description=_add_run.__doc__))
+    _add_disasm(actions.add_parser("disasm", help="list what the simulator runs", description=_add_disasm.__doc__))
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """Runs a Driver API program on the simulator. Exit code 3: a check found something; else the program's own."""
+    _add_gpu(parser)
+    parser.add_argument(
+        "--check", type=_checks, default="all", metavar="LIST", help=f"all, none or some of {','.join(CHECKS)}"
+    )
+    parser.add_argument(
+        "--async",
+        dest="asynchronous",
+        choices=ASYNC_MODES,
+        help="when asynchronous copies land (default: hostile when anything is checked, else eager)",
+    )
+    schedule = parser.add_mutually_exclusive_group()
+    schedule.add_argument(
+        "--seed", type=_seed, default=0, metavar="N", help="of the schedule; 0 (default): round robin"
+    )
+    schedule.add_argument("--seeds", type=_count, metavar="K", help="run K times, with the seeds 1 to K")
+    parser.add_argument("--no-counters", dest="counts", action="store_false", help="count nothing: faster")
+    parser.add_argument("--report", choices=("text", "json", "html"), default="text", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the report there (default: stdout)")
+    _add_command(parser)
+
+
+def _add_disasm(parser: argparse.ArgumentParser) -> None:
+    """Lists kernels as the simulator runs them: PTX, pipe, form in the table, operand slots, source line."""
+    _add_gpu(parser)
+    parser.add_argument("--kernel", metavar="NAME", help="only this one")
+    parser.add_argument("file", type=Path, metavar="FILE", help="PTX text or a fatbin")
+
+
+def _add_gpu(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gpu", choices=GPUS, help="simulated card (default: B12X_SIM_GPU, or rtx-pro-6000)")
+
+
+def _add_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the program and its arguments")
+
+
+def _checks(text: str) -> str:
+    unknown = [word for word in text.split(",") if word not in CHECKS]
+    if text not in ("all", "none") and unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no check; want all, none or some of {','.join(CHECKS)}")
+    return text
+
+
+def _seed(text: str) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 2**64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number below 2^64")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return {"run": _run, "disasm": _disasm}[arguments.action](arguments)
+
+
+def _without_dashes(command: list[str]) -> list[str]:
+    return command[1:] if command[:1] == ["--"] else command
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from b12x.sim import progress, session, text
+
+    settings = Settings(arguments.gpu, arguments.check, arguments.asynchronous, arguments.counts)
+    seeds = [arguments.seed] if arguments.seeds is None else list(range(1, arguments.seeds + 1))
+    command = _without_dashes(arguments.program)
+    with progress.bar(len(seeds)) as done:
+        report = session.run(command, settings, seeds, done)
+    if arguments.report == "json":
+        _write(json.dumps(asdict(report), indent=1) + "\n", arguments.out)
+    else:
+        _write(text.render(report), arguments.out)
+    return report.verdict()
+
+
+def _write(content: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(content)
+    else:
+        out.write_text(content)
+
+
+def _disasm(arguments: argparse.Namespace) -> int:
+    image = arguments.file.read_bytes()
+    _write(disassemble(image, arguments.file.name, arguments.kernel, arguments.gpu), None)
+    return 0
