@@ -5,6 +5,7 @@
 #   make lint       layer rules, file rules, SASS rules, formatting
 #   make bench      speed of the simulator
 #   make test-long  also the tests that take minutes
+#   make fuzz       FUZZ_SECONDS=20 for each part of the simulator that reads bytes from outside (needs clang)
 #   make setup      .venv and .cuda only
 #   make format     rewrite sources in the house format
 #   make clean      remove what the build made (the tools of .venv and .cuda stay)
@@ -23,7 +24,7 @@ CXX := g++
 endif
 export CXX
 
-.PHONY: help setup build run test test-long lint bench format clean
+.PHONY: help setup build run test test-long fuzz lint bench format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,6 +45,9 @@ test: build
 
 test-long: build
 	@B12X_LONG_TESTS=1 tools/setup/test.sh "$(B12X_JOBS)"
+
+fuzz: setup
+	@tools/setup/fuzz.sh "$(B12X_JOBS)" "$(or $(FUZZ_SECONDS),20)"
 
 lint: build
 	@$(BIN)/python tools/lint/run.py

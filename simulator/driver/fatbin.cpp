@@ -129,7 +129,8 @@ std::string_view find_ptx(const void* image, size_t bytes, const Card& card) {
   const auto* at = static_cast<const std::byte*>(image);
   if (bytes < 4) throw ImageError(ImageError::Kind::kInvalidImage, "the image is shorter than four bytes");
   uint32_t magic = read<uint32_t>(at);
-  if (magic == kWrapperMagic) {  // u32 magic, u32 version, pointer to the fatbin
+  if (magic == kWrapperMagic) {  // u32 magic, u32 version, pointer to the fatbin: in a program, never in a file
+    if (bytes != SIZE_MAX) damaged("it is a wrapper, whose pointer means something in one process only");
     at = read<const std::byte*>(at + 8);
     bytes = SIZE_MAX;
     if (at == nullptr || (magic = read<uint32_t>(at)) != kFatbinMagic) damaged("its wrapper points at something else");

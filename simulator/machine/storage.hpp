@@ -24,7 +24,6 @@ class BlockStorage {
   Block block_;
   std::unique_ptr<std::byte[], Free> bytes_;
   size_t capacity_ = 0;
-  size_t shared_capacity_ = 0;
   uint32_t zeroed_bytes_ = 0;  // registers end where constants and specials begin
 };
 

@@ -306,13 +306,6 @@ inline __m512i e2m1_table(int bias) {  // nibble to bias + twice its value
   return _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes)));
 }
 
-// Bit 3 of every nibble set where the e2m1 value is not zero.
-inline __m512i nonzero_nibbles(__m512i words) {
-  const __m512i magnitudes = _mm512_and_si512(words, _mm512_set1_epi32(0x77777777));
-  return _mm512_and_si512(_mm512_add_epi32(magnitudes, _mm512_set1_epi32(0x77777777)),
-                          _mm512_set1_epi32(static_cast<int>(0x88888888u)));
-}
-
 // ue4m3 codes in the low bytes of the words to values (times `factor`) and exponents.
 inline __m512 scale_values(__m512i codes, float factor) {
   const __m512i f16 = _mm512_slli_epi32(_mm512_and_si512(codes, _mm512_set1_epi32(0x7f)), 7);
@@ -323,21 +316,17 @@ void mma_nvfp4(const MmaForm& form, const MmaOperands& operands) {
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i table_a = e2m1_table(12), table_b = e2m1_table(0);
   // A: bytes 12 + 2a (unsigned), four k each; even[word] holds the even nibbles of a word, odd[word] the odd ones.
-  __m512i even_a[8], odd_a[8], nonzero_a[4];
+  __m512i even_a[8], odd_a[8];
   for (int half = 0; half < 2; ++half) {
     const Quad words = load_rows(operands.a[2 * half], operands.a[2 * half + 1]);
-    __m512i nonzero[4];
     for (int t = 0; t < 4; ++t) {
       const __m512i word = words.v[t];
       even_a[4 * half + t] = _mm512_shuffle_epi8(table_a, _mm512_and_si512(word, low_nibbles));
       odd_a[4 * half + t] = _mm512_shuffle_epi8(table_a, _mm512_and_si512(_mm512_srli_epi32(word, 4), low_nibbles));
-      nonzero[t] = nonzero_nibbles(word);
     }
-    nonzero_a[2 * half] = _mm512_or_si512(nonzero[0], _mm512_srli_epi32(nonzero[1], 1));
-    nonzero_a[2 * half + 1] = _mm512_or_si512(nonzero[2], _mm512_srli_epi32(nonzero[3], 1));
   }
-  // B, by lane 4n + t: the same bytes signed, what A's bias of 12 adds to a group, and which k are not zero.
-  alignas(64) uint32_t even_b[2][32], odd_b[2][32], excess_b[2][32], nonzero_b[2][32];
+  // B, by lane 4n + t: the same bytes signed, and what A's bias of 12 adds to a group.
+  alignas(64) uint32_t even_b[2][32], odd_b[2][32], excess_b[2][32];
   const __m512i twelves = _mm512_set1_epi8(12);
   for (int half = 0; half < 2; ++half)
     for (int part = 0; part < 32; part += 16) {
@@ -347,12 +336,9 @@ void mma_nvfp4(const MmaForm& form, const MmaOperands& operands) {
       __m512i excess = _mm512_dpbusd_epi32(_mm512_setzero_si512(), twelves, even);
       excess = _mm512_dpbusd_epi32(excess, twelves, odd);
       excess = _mm512_add_epi32(excess, _mm512_shuffle_epi32(excess, _MM_PERM_CDAB));
-      const __m512i nonzero = nonzero_nibbles(word);
-      const __m512i neighbour = _mm512_srli_epi32(_mm512_shuffle_epi32(nonzero, _MM_PERM_CDAB), 1);
       _mm512_store_si512(&even_b[half][part], even);
       _mm512_store_si512(&odd_b[half][part], odd);
       _mm512_store_si512(&excess_b[half][part], _mm512_sub_epi32(_mm512_setzero_si512(), excess));
-      _mm512_store_si512(&nonzero_b[half][part], _mm512_or_si512(nonzero, neighbour));
     }
   // Scales. Lane 4b + j of the gathered words is row 4j + b: registers' lanes 4b + 2 tid (+ 16 for j odd, + 1 for j >
   // 1).
@@ -395,11 +381,7 @@ void mma_nvfp4(const MmaForm& form, const MmaOperands& operands) {
       sum = _mm512_dpbusd_epi32(sum, odd_a[word], _mm512_set1_epi32(static_cast<int>(odd_b[half][lane])));
       sum = _mm512_dpbusd_epi32(sum, even_a[word + 1], _mm512_set1_epi32(static_cast<int>(even_b[half][lane + 1])));
       sum = _mm512_dpbusd_epi32(sum, odd_a[word + 1], _mm512_set1_epi32(static_cast<int>(odd_b[half][lane + 1])));
-      // A group whose products are all zero takes no part in the alignment; one that merely cancels does.
-      const __mmask16 present =
-          _mm512_test_epi32_mask(nonzero_a[group], _mm512_set1_epi32(static_cast<int>(nonzero_b[half][lane])));
-      const __m512 exponent = _mm512_add_ps(exponent_a[group], _mm512_set1_ps(exponent_b[4 * n + group]));
-      largest = _mm512_mask_max_ps(largest, present, largest, exponent);
+      largest = _mm512_max_ps(largest, _mm512_add_ps(exponent_a[group], _mm512_set1_ps(exponent_b[4 * n + group])));
       terms[group] =
           _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale_a[group]), _mm512_set1_ps(scale_b[4 * n + group]));
     }

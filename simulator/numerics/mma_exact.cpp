@@ -209,10 +209,9 @@ uint32_t output(const MmaForm& form, const MmaRule& rule, const Tile& tile, cons
       exponent += a->exponent + b->exponent;
     } else {  // e2m1: products in units of 2^-2, subnormals (0.5) included, whatever the exponents
       for (int i = 0; i < rule.group; ++i) {
-        const int64_t product = multiply(a[i], b[i], terms) * (int64_t{1} << (a[i].exponent + b[i].exponent));
-        sum += product;
-        zero = zero && product == 0;
+        sum += multiply(a[i], b[i], terms) * (int64_t{1} << (a[i].exponent + b[i].exponent));
       }
+      zero = false;  // a group is aligned by its scales, whatever its products
     }
     zero = zero || scale == 0;
     terms.add(zero ? 0 : sum * scale, unit, zero ? rule.zero : exponent);

@@ -202,13 +202,9 @@ bool load_products(const MmaForm& form, const MmaOperands& operands, Products& t
 
 // --- groups of 16 products ---
 
-// Bit 3 of every nibble whose e2m1 value is not zero.
-constexpr uint32_t nonzero_nibbles(uint32_t word) { return ((word & 0x77777777u) + 0x77777777u) & 0x88888888u; }
-
 struct Groups {
-  int16_t a[64][kRows], b[kColumns][64];                           // twice the value
-  uint32_t present_a[4][kRows] = {}, present_b[kColumns][4] = {};  // a bit for each k that is not zero
-  int32_t scale_a[4][kRows], scale_b[kColumns][4];                 // significands
+  int16_t a[64][kRows], b[kColumns][64];            // twice the value
+  int32_t scale_a[4][kRows], scale_b[kColumns][4];  // significands
   int32_t exponent_a[4][kRows], exponent_b[kColumns][4];
   bool special = false;
 
@@ -216,7 +212,7 @@ struct Groups {
     static constexpr int16_t kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     for (int half = 0; half < 2; ++half)
       for (int lane = 0; lane < 32; ++lane) {
-        const int g = lane >> 2, t = lane & 3, group = 2 * half + (t >> 1);
+        const int g = lane >> 2, t = lane & 3;
         const uint32_t upper = operands.a[2 * half][lane], lower = operands.a[2 * half + 1][lane];
         const uint32_t right = operands.b[half][lane];
         for (int j = 0; j < 8; ++j) {
@@ -225,9 +221,6 @@ struct Groups {
           a[k][g + 8] = kTwice[lower >> 4 * j & 15];
           b[g][k] = kTwice[right >> 4 * j & 15];
         }
-        present_a[group][g] |= nonzero_nibbles(upper) >> (t & 1);
-        present_a[group][g + 8] |= nonzero_nibbles(lower) >> (t & 1);
-        present_b[g][group] |= nonzero_nibbles(right) >> (t & 1);
       }
     const int blocks = form.scale == BlockScale::k2xUe8m0 ? 2 : 4;
     for (int group = 0; group < 4; ++group) {
@@ -266,8 +259,7 @@ struct Groups {
       for (int row = 0; row < kRows; ++row) {
         term[group][row] = dot[row] * scale_a[group][row] * scale_b[n][group];
         exponent[group][row] = exponent_a[group][row] + exponent_b[n][group];
-        const bool present = (present_a[group][row] & present_b[n][group]) != 0;
-        if (present) largest[row] = std::max(largest[row], exponent[group][row]);
+        largest[row] = std::max(largest[row], exponent[group][row]);
       }
     }
     for (const auto& [values, exponents] : {std::pair(term[0], exponent[0]), std::pair(term[1], exponent[1]),

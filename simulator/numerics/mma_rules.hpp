@@ -6,7 +6,7 @@
 // is the sum of the factors' exponent fields (a product of significands in [1, 4) is not normalised first; subnormals
 // read as the smallest exponent). A zero C reads as exponent `zero`; so does a zero product, which can never win
 // against C. In the block-scaled k64 forms a term is the exact sum of `group` products, aligned by its scales'
-// exponents.
+// exponents even where every product is zero; a zero scale reads as a zero term.
 #pragma once
 
 #include "mma.hpp"

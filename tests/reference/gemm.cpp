@@ -42,14 +42,9 @@ Scale scale_of(uint8_t byte) {
 
 Term term_of_group(const uint8_t* a, const uint8_t* b, uint8_t scale_a, uint8_t scale_b) {
   int64_t sum = 0;  // in quarters
-  bool has_product = false;
-  for (int i = 0; i < kGroup; ++i) {
-    const int product = kHalves[a[i]] * kHalves[b[i]];
-    has_product |= product != 0;
-    sum += product;
-  }
-  if (!has_product) return {};
+  for (int i = 0; i < kGroup; ++i) sum += kHalves[a[i]] * kHalves[b[i]];
   const Scale sa = scale_of(scale_a), sb = scale_of(scale_b);
+  if (sa.significand * sb.significand == 0) return {};
   return {sum * sa.significand * sb.significand, sa.exponent + sb.exponent, 2 + 3 + 3};
 }
 

@@ -2,7 +2,9 @@
 #include "fixture.hpp"
 
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -106,6 +108,18 @@ TEST_CASE("a fatbin cut off anywhere, or with a damaged header, is an error and 
   bad = whole;
   bad[16 + 4] = 1;  // the first entry's header is one byte long
   CHECK(load(bad) == "CUDA_ERROR_INVALID_IMAGE");
+}
+
+TEST_CASE("a file with nvcc's wrapper around a pointer is an error and never a crash") {
+  Context context;
+  const std::string path = "build/wrapper_in_a_file.fatbin";
+  const uint32_t magic = 0x466243b1;
+  std::string bytes(24, '\x55');
+  std::memcpy(bytes.data(), &magic, 4);
+  std::ofstream(path, std::ios::binary) << bytes;
+  CUmodule module = nullptr;
+  CHECK(name_of(cuModuleLoad(&module, path.c_str())) == "CUDA_ERROR_INVALID_IMAGE");
+  std::remove(path.c_str());
 }
 
 TEST_CASE("images without PTX that can run say what to do") {
