@@ -1,9 +1,9 @@
-// quant.hpp: NVFP4 quantisation of [rows, cols] along its columns, blocks of 16.
+// quant.hpp: NVFP4 quantisation of [rows, cols] along its columns, blocks of 16; of one matrix or of groups of rows.
 //   gs = amax / 2688, over finite values (1 if all are zero)        S = e4m3(min(448, blockmax / (6 gs)))
 //   q  = e2m1(x / max(S gs, 1e-30)), nearest even, saturating        x is about q S gs
 // A block with a NaN becomes S = NaN, q = 0. Values that round to zero are +0. Scales are stored 128x4 swizzled: the
 // byte of (row r, block b) is at ((r / 128) * (B / 4) + b / 4) * 512 + (r % 32) * 16 + (r % 128 / 32) * 4 + b % 4,
-// with B = align(cols / 16, 4) and rows padded to 128; padding is written as zero.
+// with B = align(cols / 16, 4) and rows padded to 128; padding is written as zero. Groups lie one after another.
 #pragma once
 
 #include <cstddef>
@@ -45,10 +45,15 @@ enum class QuantizeInput {
   kUpGate,  // x is [rows, 2 * cols] = up, gate
 };
 struct QuantizeProblem {
-  int64_t rows = 0;
+  int64_t rows = 0;  // of each group
   int64_t cols = 0;  // of the output, multiple of 16
   DType dtype = DType::kBf16;
   QuantizeInput input = QuantizeInput::kPlain;
+  int64_t groups = 1;
+  // Two conventions are in use. false: gs as above, what a product is multiplied with afterwards (a checkpoint's
+  // input_scale). true: its reciprocal, 2688 / amax, what x is multiplied with (FlashInfer, b12x 0.7.2's quantiser);
+  // the kernel takes gs = 1 / global_scale and goes on as above.
+  bool global_scale_is_reciprocal = false;
   bool operator==(const QuantizeProblem&) const = default;
 };
 struct QuantizePlan {
@@ -59,10 +64,14 @@ struct QuantizePlan {
   bool operator==(const QuantizePlan&) const = default;
 };
 struct QuantizeArgs {
-  TensorView x;             // see QuantizeInput; columns adjacent, rows may be apart
-  TensorView global_scale;  // [1] float32; data == nullptr means 1
+  // x, packed and row_counts have a first dimension [groups]; x and packed may do without it if groups is 1.
+  TensorView x;             // see QuantizeInput; columns adjacent, rows and groups may be apart
+  TensorView global_scale;  // float32, one or [groups], in (0, 2^116]; data == nullptr means 1
   TensorView packed;        // [rows, cols / 2] uint8, contiguous, written
-  TensorView scales;        // nvfp4_scale_bytes(rows, cols) bytes, uint8 or float8_e4m3fn, contiguous, written
+  TensorView scales;        // groups * nvfp4_scale_bytes(rows, cols) bytes, uint8 or float8_e4m3fn, contiguous, written
+  // [groups] int32: x's first row_counts[g] rows count, the others are not read, and their values and scales are
+  // written as zero. Counts beyond [0, rows] are taken as the nearer end. data == nullptr: all rows count.
+  TensorView row_counts{};
 };
 
 // Pure functions of their arguments. Throw Error for what no kernel can do.

@@ -11,10 +11,10 @@
 namespace b12x {
 
 // FP4 travels as kU8, two values a byte, the even index in the low nibble. kE4m3 is float8_e4m3fn.
-enum class DType : uint8_t { kU8, kE4m3, kF16, kBf16, kF32 };
+enum class DType : uint8_t { kU8, kE4m3, kF16, kBf16, kF32, kI32 };
 
 size_t bytes_of(DType dtype);
-const char* name_of(DType dtype);  // "uint8", "float8_e4m3fn", "float16", "bfloat16", "float32"
+const char* name_of(DType dtype);  // "uint8", "float8_e4m3fn", "float16", "bfloat16", "float32", "int32"
 
 // Where memory lies. CPU memory is what the simulated card works on; CUDA memory belongs to the GPU of that ordinal.
 enum class Place : uint8_t { kCpu, kCuda };

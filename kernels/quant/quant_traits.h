@@ -6,20 +6,28 @@
 namespace b12x {
 
 // Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. Any number of blocks >= 1 is correct
-// (grid-stride); the natural one is ceil(scale_bytes / kThreads), at most a few waves of the device.
+// (grid-stride); the natural one gives every warp kSectorsPerPass sectors, at most one wave of the device.
 struct Nvfp4QuantizeTraits {
-  static constexpr int kThreads = 128;
-  static constexpr int kBlockElements = 16;   // elements that share one scale byte; one thread quantises one such block
-  static constexpr int kMaxBlocksPerSm = 12;  // 1536 threads an SM / kThreads
+  static constexpr int kThreads = 256;
+  static constexpr int kWarps = kThreads / 32;
+  static constexpr int kBlockElements = 16;  // elements that share one scale byte; one thread quantises one such block
+  static constexpr int kSectorBytes = 32;    // of scales: one a warp
+  static constexpr int kSectorsPerPass = 1;  // whose loads a warp has in flight
+  static constexpr int kMaxBlocksPerSm = 6;  // 1536 threads an SM / kThreads
 
   static constexpr int64_t scale_bytes(int64_t rows, int64_t cols) {
     const int64_t padded_rows = (rows + 127) / 128 * 128;
     const int64_t padded_blocks = (cols / kBlockElements + 3) / 4 * 4;
     return padded_rows * padded_blocks;
   }
+  static constexpr int64_t atoms_k(int64_t cols) { return (cols / kBlockElements + 3) / 4; }
+  static constexpr int64_t sectors(int64_t groups, int64_t rows, int64_t cols) {
+    return groups * scale_bytes(rows, cols) / kSectorBytes;
+  }
 
-  static constexpr int64_t grid(int64_t rows, int64_t cols, int sm_count) {
-    const int64_t wanted = (scale_bytes(rows, cols) + kThreads - 1) / kThreads;
+  static constexpr int64_t grid(int64_t groups, int64_t rows, int64_t cols, int sm_count) {
+    constexpr int64_t kSectorsPerBlock = kWarps * kSectorsPerPass;
+    const int64_t wanted = (sectors(groups, rows, cols) + kSectorsPerBlock - 1) / kSectorsPerBlock;
     const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
     return wanted < resident ? wanted : resident;
   }

@@ -26,19 +26,18 @@ constexpr int64_t scale_offset(int64_t row, int32_t block, int32_t atoms_k) {
          block % kAtomBlocks;
 }
 
-struct ScalePosition {
-  int64_t row;
-  int32_t block;
-};
-
-// The inverse of scale_offset. 32-bit atom numbers: they last to 2^41 bytes of scales.
-constexpr ScalePosition scale_position(int64_t offset, int32_t atoms_k) {
-  const uint32_t atom = static_cast<uint32_t>(offset / kAtomBytes);
-  const uint32_t row_tile = atom / static_cast<uint32_t>(atoms_k);
-  const uint32_t atom_k = atom - row_tile * static_cast<uint32_t>(atoms_k);
-  const uint32_t within = static_cast<uint32_t>(offset) % kAtomBytes;
-  const uint32_t row = within / 16 + within / 4 % 4 * 32;
-  return {int64_t{row_tile} * kAtomRows + row, static_cast<int32_t>(atom_k * kAtomBlocks + within % kAtomBlocks)};
+// Gate and up weights of a gated MLP are one matrix w13 [2n, k], and its scales are swizzled as one: half 1 starts at
+// row n, inside an atom unless n is a multiple of 128. `row` is of the half; b12x 0.7.2 has up in half 0 and gate in
+// half 1.
+constexpr int64_t w13_scale_offset(int half, int64_t row, int32_t block, int64_t n, int32_t atoms_k) {
+  return scale_offset(half * n + row, block, atoms_k);
 }
+
+// A sector, 32 bytes, is what DRAM and L2 move at once: rows 2s and 2s + 1 of each of an atom's four row groups, by
+// four blocks. Byte i of sector s holds this row and block of the atom.
+inline constexpr int kSectorBytes = 32;
+inline constexpr int kAtomSectors = kAtomBytes / kSectorBytes;
+constexpr int32_t sector_row(int32_t sector, int32_t byte) { return sector * 2 + byte / 16 + byte / 4 % 4 * 32; }
+constexpr int32_t sector_block(int32_t byte) { return byte % 4; }
 
 }  // namespace b12x::tile

@@ -14,6 +14,9 @@ DType dtype_of(std::string_view name, DLDataType dtype) {
     case kDLUInt:
       if (bits == 8) return DType::kU8;
       break;
+    case kDLInt:
+      if (bits == 32) return DType::kI32;
+      break;
     case kDLFloat8_e4m3fn:
       if (bits == 8) return DType::kE4m3;
       break;
@@ -30,7 +33,7 @@ DType dtype_of(std::string_view name, DLDataType dtype) {
       break;
   }
   refuse(name, "has dtype " + std::string(tvm::ffi::DLDataTypeToString(dtype)) +
-                   ", want one of uint8, float8_e4m3fn, float16, bfloat16, float32");
+                   ", want one of uint8, float8_e4m3fn, float16, bfloat16, float32, int32");
 }
 
 MemoryDevice device_of(std::string_view name, DLDevice device) {

@@ -1,12 +1,39 @@
 // quant.cpp: checks of the quantisation ops, their parameter blocks, their launches.
 #include "b12x/quant.hpp"
 
+#include <array>
+#include <string_view>
+
 #include "base/check.hpp"
 #include "kernels/quant/quant_params.h"
+#include "kernels/quant/quant_traits.h"
 #include "runtime/device_state.hpp"
 #include "runtime/launch.hpp"
 
 namespace b12x {
+namespace {
+
+// `wanted` behind a dimension of groups, which a single group may leave out.
+void check_grouped_shape(const Named& named, int64_t groups, std::array<int64_t, 2> wanted, std::string_view meaning) {
+  if (groups == 1 && named.tensor.rank == 2) {
+    check_shape(named, {wanted[0], wanted[1]}, meaning);
+  } else {
+    check_shape(named, {groups, wanted[0], wanted[1]}, str("groups, ", meaning));
+  }
+}
+
+// The first group's matrix.
+TensorView group_of(const TensorView& tensor) {
+  if (tensor.rank == 2) return tensor;
+  return {.data = tensor.data,
+          .dtype = tensor.dtype,
+          .device = tensor.device,
+          .rank = 2,
+          .shape = {tensor.shape[1], tensor.shape[2]},
+          .strides = {tensor.strides[1], tensor.strides[2]}};
+}
+
+}  // namespace
 
 void load(const GlobalScalePlan& plan, const Device& device) {
   device.state().load_kernel(plan.kernel, plan.launch.shared_bytes);
@@ -43,38 +70,68 @@ void run_global_scale(const GlobalScalePlan& plan, const GlobalScaleArgs& args, 
 
 void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Workspace&, const Stream& stream) {
   const std::string_view op = "quantize_nvfp4";
-  const auto& [rows, cols, dtype, input] = plan.problem;
+  const QuantizeProblem& problem = plan.problem;
+  const int64_t groups = problem.groups, rows = problem.rows, cols = problem.cols;
   const MemoryDevice here = stream.device.memory();
   const Named x{op, "x", args.x};
-  check_dtype(x, {dtype});
-  if (input == QuantizeInput::kPlain) {
-    check_shape(x, {rows, cols}, "rows, cols of the plan");
+  check_dtype(x, {problem.dtype});
+  if (problem.input == QuantizeInput::kPlain) {
+    check_grouped_shape(x, groups, {rows, cols}, "rows, cols of the plan");
   } else {
-    check_shape(x, {rows, 2 * cols}, "rows, 2 * cols of the plan: gate and up side by side");
+    check_grouped_shape(x, groups, {rows, 2 * cols}, "rows, 2 * cols of the plan: gate and up side by side");
   }
-  check_rows(x);
+  const TensorView x_group = group_of(args.x);
+  check_rows({op, "x", x_group});
   check_device(x, here);
-  if (args.global_scale.data != nullptr) check_scalar({op, "global_scale", args.global_scale}, here);
+  const bool has_scales = args.global_scale.data != nullptr && args.global_scale.elements() != 1;
+  if (args.global_scale.data != nullptr) {
+    const Named global_scale{op, "global_scale", args.global_scale};
+    check_dtype(global_scale, {DType::kF32});
+    check_device(global_scale, here);
+    check_contiguous(global_scale);
+    if (has_scales && args.global_scale.elements() != groups) {
+      fail(op, ": global_scale has shape ", shape_string(args.global_scale), ", want one element",
+           groups == 1 ? "" : str(" or [", groups, "] = groups"));
+    }
+  }
+  if (args.row_counts.data != nullptr) {
+    const Named row_counts{op, "row_counts", args.row_counts};
+    check_dtype(row_counts, {DType::kI32});
+    check_shape(row_counts, {groups}, "groups");
+    check_contiguous(row_counts);
+    check_device(row_counts, here);
+  }
   const Named packed{op, "packed", args.packed};
   check_dtype(packed, {DType::kU8});
-  check_shape(packed, {rows, cols / 2}, "rows, cols / 2");
+  check_grouped_shape(packed, groups, {rows, cols / 2}, "rows, cols / 2");
   check_contiguous(packed);
   check_device(packed, here);
   check_aligned(packed, 8);
   const Named scales{op, "scales", args.scales};
-  check_scales(scales, nvfp4_scale_bytes(rows, cols), "align(rows, 128) * align(cols / 16, 4)");
+  check_scales(
+      scales, groups * nvfp4_scale_bytes(rows, cols),
+      groups == 1 ? "align(rows, 128) * align(cols / 16, 4)" : "groups * align(rows, 128) * align(cols / 16, 4)");
   check_device(scales, here);
-  if (rows == 0) return;
+  if (rows == 0 || groups == 0) return;
 
+  using Traits = Nvfp4QuantizeTraits;
+  const int64_t sectors = Traits::sectors(1, rows, cols);
+  const auto atoms_k = static_cast<uint32_t>(Traits::atoms_k(cols));
   const Nvfp4QuantizeParams params{.x = args.x.data,
                                    .global_scale = static_cast<const float*>(args.global_scale.data),
+                                   .row_counts = static_cast<const int32_t*>(args.row_counts.data),
                                    .packed = static_cast<uint8_t*>(args.packed.data),
                                    .scales = static_cast<uint8_t*>(args.scales.data),
-                                   .x_row_stride = args.x.strides[0],
+                                   .x_row_stride = x_group.strides[0],
+                                   .x_group_stride = args.x.rank == 3 ? args.x.strides[0] : 0,
                                    .rows = static_cast<int32_t>(rows),
                                    .cols = static_cast<int32_t>(cols),
-                                   .gate_first = input == QuantizeInput::kGateUp,
-                                   .reserved = 0};
+                                   .sectors = static_cast<uint32_t>(groups * sectors),
+                                   .global_scale_stride = has_scales,
+                                   .is_reciprocal = problem.global_scale_is_reciprocal,
+                                   .gate_first = problem.input == QuantizeInput::kGateUp,
+                                   .atoms_k = math::Divisor::of(atoms_k),
+                                   .sector_rows_of_group = math::Divisor::of(static_cast<uint32_t>(sectors / atoms_k))};
   runtime::launch(plan, &params, stream);
 }
 

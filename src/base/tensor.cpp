@@ -15,6 +15,7 @@ size_t bytes_of(DType dtype) {
     case DType::kBf16:
       return 2;
     case DType::kF32:
+    case DType::kI32:
       return 4;
   }
   fail("unknown dtype ", static_cast<int>(dtype));
@@ -32,6 +33,8 @@ const char* name_of(DType dtype) {
       return "bfloat16";
     case DType::kF32:
       return "float32";
+    case DType::kI32:
+      return "int32";
   }
   fail("unknown dtype ", static_cast<int>(dtype));
 }

@@ -25,7 +25,9 @@ constexpr std::array<KernelRow, 3> kKernels{{
     {DType::kF32, "b12x_nvfp4_amax_f32", "b12x_nvfp4_quantize_f32", "b12x_nvfp4_silu_mul_quantize_f32"},
 }};
 
-constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max();  // rows and columns are int32 in the kernels
+// Rows, padded to 128, and columns are int32 in the kernels; sectors are counted in 31 bits: 64 GiB of scales.
+constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max() - 127;
+constexpr int64_t kMaxSectors = std::numeric_limits<int32_t>::max();
 
 const KernelRow& kernels_of(std::string_view op, DType dtype) {
   for (const KernelRow& row : kKernels) {
@@ -76,12 +78,20 @@ QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& dev
     fail(op, ": cols is ", problem.cols, ", want a multiple of ", Traits::kBlockElements,
          ": that many neighbours share one scale");
   }
+  if (problem.groups < 0 || problem.groups > kMaxSize) {
+    fail(op, ": groups is ", problem.groups, ", want 0 to ", kMaxSize);
+  }
+  const __int128 sectors = __int128{problem.groups} * Traits::sectors(1, problem.rows, problem.cols);
+  if (sectors > kMaxSectors) {
+    fail(op, ": ", problem.groups, " x ", problem.rows, " x ", problem.cols, " values have more than 64 GiB of scales");
+  }
   const KernelRow& row = kernels_of(op, problem.dtype);
   QuantizePlan plan{.problem = problem,
                     .kernel = problem.input == QuantizeInput::kPlain ? row.quantize : row.silu_mul_quantize,
                     .launch = {},
                     .workspace_bytes = 0};
-  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(problem.rows, problem.cols, device.sm_count));
+  plan.launch.grid[0] =
+      static_cast<uint32_t>(Traits::grid(problem.groups, problem.rows, problem.cols, device.sm_count));
   plan.launch.block[0] = Traits::kThreads;
   return plan;
 }
@@ -92,8 +102,9 @@ std::string to_string(const GlobalScalePlan& plan) {
 }
 
 std::string to_string(const QuantizePlan& plan) {
-  return str("quantize[", plan.kernel, " rows=", plan.problem.rows, " cols=", plan.problem.cols,
-             " input=", name_of_input(plan.problem.input), " ", launch_string(plan.launch),
+  return str("quantize[", plan.kernel, " groups=", plan.problem.groups, " rows=", plan.problem.rows,
+             " cols=", plan.problem.cols, " input=", name_of_input(plan.problem.input),
+             plan.problem.global_scale_is_reciprocal ? " gs=reciprocal " : " ", launch_string(plan.launch),
              " ws=", plan.workspace_bytes, "]");
 }
 
@@ -105,6 +116,7 @@ size_t std::hash<b12x::GlobalScalePlan>::operator()(const b12x::GlobalScalePlan&
 }
 
 size_t std::hash<b12x::QuantizePlan>::operator()(const b12x::QuantizePlan& plan) const noexcept {
-  return b12x::hash_all(plan.kernel, plan.problem.rows, plan.problem.cols, static_cast<int>(plan.problem.input),
+  return b12x::hash_all(plan.kernel, plan.problem.groups, plan.problem.rows, plan.problem.cols,
+                        static_cast<int>(plan.problem.input), plan.problem.global_scale_is_reciprocal,
                         plan.launch.grid[0]);
 }

@@ -6,6 +6,7 @@
 
 #include "b12x/quant.hpp"
 #include "kernels/math/exp.h"
+#include "tests/kernels/quantize_support.hpp"
 #include "tests/kernels/support.hpp"
 #include "tests/reference/nvfp4.hpp"
 
@@ -46,40 +47,8 @@ struct DeviceMatrix {
   }
 };
 
-struct Output {
-  std::vector<uint8_t> packed, scales;
-};
-
 Output run(const TensorView& x, int64_t rows, int64_t cols, float gs, QuantizeInput input = QuantizeInput::kPlain) {
-  const Device device = card();
-  GuardedBuffer scale(4), packed(rows * cols / 2), scales(reference::scale_bytes(rows, cols));
-  scale.fill(&gs, 4);
-  const QuantizePlan plan =
-      plan_quantize({.rows = rows, .cols = cols, .dtype = x.dtype, .input = input}, device.info());
-  load(plan, device);
-  const Stream stream{device};
-  run_quantize(plan,
-               {.x = x,
-                .global_scale = TensorView::contiguous(scale.data(), DType::kF32, {}, {1}),
-                .packed = TensorView::contiguous(packed.data(), DType::kU8, {}, {rows, cols / 2}),
-                .scales = TensorView::contiguous(scales.data(), DType::kU8, {}, {reference::scale_bytes(rows, cols)})},
-               {}, stream);
-  check_status(stream);
-  return {packed.read(), scales.read()};
-}
-
-void check_equal(const Output& got, const reference::Nvfp4& want) {
-  for (size_t i = 0; i < want.packed.size(); ++i) {
-    if (got.packed[i] != want.packed[i]) {
-      FAIL("packed byte ", i, " = row ", 2 * i / want.cols, " column ", 2 * i % want.cols, ": got ", int(got.packed[i]),
-           ", want ", int(want.packed[i]));
-    }
-  }
-  for (size_t i = 0; i < want.scales.size(); ++i) {
-    if (got.scales[i] != want.scales[i]) {
-      FAIL("swizzled scale byte ", i, ": got ", int(got.scales[i]), ", want ", int(want.scales[i]));
-    }
-  }
+  return run_quantize_on(card(), {.rows = rows, .cols = cols, .dtype = x.dtype, .input = input}, x, {gs});
 }
 
 constexpr DType kDtypes[] = {DType::kBf16, DType::kF16, DType::kF32};

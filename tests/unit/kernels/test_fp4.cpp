@@ -7,6 +7,8 @@
 #include <limits>
 
 #include "kernels/math/fp4.h"
+#include "kernels/math/fp4_divide.h"
+#include "kernels/ptx/e2m1_round.h"
 
 using namespace b12x::math;
 
@@ -72,6 +74,49 @@ TEST_CASE("negative zeros become +0 and nothing else changes") {
         if ((word >> i & 15u) == 8u) expected &= ~(15u << i);
       }
       if (e2m1x8_positive_zeros(word) != expected) ++wrong;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("the rounding stand-in: every f32 in [0, 6] whose low 12 bits are 0, 1 or all ones, and eight merged") {
+  const uint32_t integer = std::bit_cast<uint32_t>(b12x::ptx::kE2m1Integer);
+  uint32_t wrong = 0;
+  for (uint32_t high = 0; high <= 0x40C00u; ++high) {
+    for (const uint32_t low : {0x000u, 0x001u, 0xFFFu}) {
+      const float x = std::min(std::bit_cast<float>(high << 12 | low), 6.f);
+      if (b12x::ptx::e2m1_magnitude_bits(x) - integer != nearest(x)) ++wrong;
+    }
+  }
+  CHECK(wrong == 0);
+  uint32_t bits[8];
+  for (uint32_t i = 0; i < 8; ++i) bits[i] = integer + (i * 5 + 3) % 8;  // 3, 0, 5, 2, 7, 4, 1, 6
+  CHECK(b12x::ptx::e2m1x8_merge(bits) == 0x61472503u);
+}
+
+TEST_CASE("division by a shared divisor falls on the IEEE quotient's side of every tie") {
+  const float ties[7] = {0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5.f};
+  // All significands of the divisor (powers of two change nothing), all quotients within 4 ulp of a tie.
+  uint32_t wrong = 0;
+  for (uint32_t divisor_bits = 0x3F800000u; divisor_bits < 0x40000000u; ++divisor_bits) {
+    const float divisor = std::bit_cast<float>(divisor_bits);
+    const ReciprocalPair reciprocal = reciprocal_pair(divisor);
+    for (const float tie : ties) {
+      const auto near = std::bit_cast<int32_t>(tie * divisor);
+      for (int32_t step = -4; step <= 4; ++step) {
+        const float x = std::bit_cast<float>(near + step);
+        const float exact = x / divisor, ours = e2m1_quotient(x, reciprocal);
+        wrong += (ours < tie) != (exact < tie) || (ours > tie) != (exact > tie);
+      }
+    }
+  }
+  CHECK(wrong == 0);
+  // The ends of the range of divisors: nothing that counts underflows or overflows.
+  for (const float scale : {0x1p-100f, kReciprocalMaxDivisor / 2}) {
+    for (uint32_t divisor_bits = 0x3F800000u; divisor_bits < 0x40000000u; divisor_bits += 997) {
+      const float divisor = std::bit_cast<float>(divisor_bits);
+      const ReciprocalPair at_one = reciprocal_pair(divisor), scaled = reciprocal_pair(divisor * scale);
+      wrong += scaled.high * scale != at_one.high || scaled.low * scale != at_one.low;
     }
   }
   CHECK(wrong == 0);

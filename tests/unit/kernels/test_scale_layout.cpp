@@ -22,18 +22,42 @@ TEST_CASE("offsets are those of reshape [R/128, 4, 32, C/4, 4] -> permute (0, 3,
   for (const int count : seen) CHECK(count == 1);
 }
 
-TEST_CASE("scale_position inverts scale_offset, past 2^31 bytes too") {
-  for (const int32_t atoms_k : {1, 3, 64}) {
-    for (int64_t offset = 0; offset < 5 * 512 * atoms_k; ++offset) {
-      const ScalePosition at = scale_position(offset, atoms_k);
-      CHECK(scale_offset(at.row, at.block, atoms_k) == offset);
+TEST_CASE("a sector's 32 bytes are eight rows by four blocks, and sixteen sectors are an atom") {
+  for (int sector = 0; sector < kAtomSectors; ++sector) {
+    for (int byte = 0; byte < kSectorBytes; ++byte) {
+      CHECK(scale_offset(sector_row(sector, byte), sector_block(byte), 1) == sector * kSectorBytes + byte);
     }
   }
-  const int64_t far = (int64_t{1} << 33) + 12345;
-  const ScalePosition at = scale_position(far, 448);
-  CHECK(at.row > 0);
-  CHECK(at.block < 448 * 4);
-  CHECK(scale_offset(at.row, at.block, 448) == far);
+}
+
+TEST_CASE("offsets past 2^31 bytes") {
+  // Row 2^24 + 37 of 4096 columns (64 atoms): tile 2^17, so 2^17 * 64 * 512 bytes, then row 37 = 32 + 5, block 7 = 4
+  // + 3.
+  CHECK(scale_offset((1 << 24) + 37, 7, 64) == (int64_t{1} << 32) + 512 + 5 * 16 + 1 * 4 + 3);
+}
+
+TEST_CASE("w13: the halves of a concatenated matrix are swizzled as one, so the second may start inside an atom") {
+  const int blocks = 6, atoms_k = 2;
+  for (const int n : {8, 64, 100, 128, 352}) {
+    // The definition: number the scales of [2n, blocks] in the order of their bytes, padding left out.
+    std::vector<int> place((2 * n + 127) / 128 * 128 * atoms_k * 4, -1);
+    for (int r = 0; r < 2 * n; ++r) {
+      for (int b = 0; b < blocks; ++b) {
+        place[((r / 128 * atoms_k + b / 4) * 32 + r % 32) * 16 + r / 32 % 4 * 4 + b % 4] = r * blocks + b;
+      }
+    }
+    for (int half = 0; half < 2; ++half) {
+      for (int r = 0; r < n; ++r) {
+        for (int b = 0; b < blocks; ++b) {
+          CHECK(place[w13_scale_offset(half, r, b, n, atoms_k)] == (half * n + r) * blocks + b);
+        }
+      }
+    }
+  }
+  // n = 100: gate row 0 is row 100 of the whole: tile 0, 100 % 32 = 4, third row group.
+  CHECK(w13_scale_offset(1, 0, 0, 100, 2) == 4 * 16 + 3 * 4);
+  // Its row 28 is row 128 of the whole and so begins the next row of atoms.
+  CHECK(w13_scale_offset(1, 28, 0, 100, 2) == 2 * 512);
 }
 
 TEST_CASE("storage is padded to whole atoms") {

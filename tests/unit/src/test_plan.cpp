@@ -83,8 +83,9 @@ TEST_CASE("quantise plans: kernel by dtype and input, grid bounded by what is re
   CHECK(plan_quantize({.rows = 1, .cols = 16, .dtype = DType::kF32}, kCard).kernel == "b12x_nvfp4_quantize_f32");
   CHECK(plan_quantize({.rows = 1, .cols = 16, .dtype = DType::kBf16, .input = QuantizeInput::kUpGate}, kCard).kernel ==
         "b12x_nvfp4_silu_mul_quantize_bf16");
-  // 128 x 4 scale bytes = 512 threads' work = 4 blocks of 128.
-  CHECK(plan_quantize({.rows = 1, .cols = 16}, kCard).launch.grid[0] == 4);
+  // 128 x 4 scale bytes = 512 threads' work = 2 blocks of 256.
+  CHECK(plan_quantize({.rows = 1, .cols = 16}, kCard).launch.grid[0] == 2);
+  CHECK(plan_quantize({.rows = 1, .cols = 16, .groups = 5}, kCard).launch.grid[0] == 10);
   CHECK(plan_quantize({.rows = 1 << 20, .cols = 4096}, kCard).launch.grid[0] ==
         188u * Nvfp4QuantizeTraits::kMaxBlocksPerSm);
   CHECK(plan_global_scale({.rows = 9, .cols = 16}, kCard).launch.grid[0] == 2);
@@ -98,6 +99,11 @@ TEST_CASE("quantise sizes that no kernel can do are refused with the reason") {
                  "quantize_nvfp4: cols is 24, want a multiple of 16"));
   CHECK(contains(message_of([] { plan_quantize({.rows = 1, .cols = 16, .dtype = DType::kU8}, kCard); }),
                  "x has dtype uint8, want bfloat16, float16 or float32"));
+  CHECK(contains(message_of([] { plan_quantize({.rows = 1, .cols = 16, .groups = -1}, kCard); }), "groups is -1"));
+  CHECK(contains(message_of([] { plan_quantize({.rows = int64_t{1} << 31, .cols = 16}, kCard); }),
+                 "rows is 2147483648, want 0 to 2147483520"));
+  CHECK(contains(message_of([] { plan_quantize({.rows = 1 << 28, .cols = 64, .groups = 64}, kCard); }),
+                 "64 x 268435456 x 64 values have more than 64 GiB of scales"));
   CHECK(contains(message_of([] { plan_global_scale({.rows = 1, .cols = 0}, kCard); }), "cols is 0"));
 }
 
@@ -106,7 +112,8 @@ TEST_CASE("a plan prints as one line and is a map key") {
   const std::string text = to_string(plan);
   CHECK(contains(text, "gemm[b12x_nvfp4_gemm_skinny_bf16 m=4 n=256 k=512 "));
   CHECK(text.find('\n') == std::string::npos);
-  CHECK(contains(to_string(plan_quantize({.rows = 4, .cols = 64}, kCard)), "quantize[b12x_nvfp4_quantize_bf16 rows=4"));
+  CHECK(contains(to_string(plan_quantize({.rows = 4, .cols = 64}, kCard)),
+                 "quantize[b12x_nvfp4_quantize_bf16 groups=1 rows=4"));
   CHECK(contains(to_string(plan_global_scale({.rows = 4, .cols = 64}, kCard)), "ws=8]"));
 
   std::unordered_map<GemmPlan, int> plans;
