@@ -1,5 +1,6 @@
 // The simulator's own entry points, found by dlsym: a program that runs on a real driver as well does not find them
 // there.
+#include "counters/counters.hpp"
 #include "driver/fatbin.hpp"
 #include "driver/state.hpp"
 #include "program/print.hpp"
@@ -40,6 +41,20 @@ const char* simLastReport() {
   std::lock_guard lock(s.mutex);
   return s.last_report.c_str();
 }
+
+// Counters of every kernel since the last reset, where B12X_SIM_COUNTERS=1: one JSON object, docs/counters.md. Valid
+// until the next call of this function; nullptr before cuInit.
+const char* simCountersJson() {
+  static std::string* const text = new std::string;
+  const CUresult result = call({.context = false, .healthy = false}, [&] {
+    *text = sim::counters::to_json(*state().card);
+    return CUDA_SUCCESS;
+  });
+  return result == CUDA_SUCCESS ? text->c_str() : nullptr;
+}
+void simResetCounters() { sim::counters::reset(); }
+// The modelled L2 is empty afterwards: for counting a cold start.
+void simFlushL2() { sim::counters::flush_l2(); }
 
 // The listing of all kernels of a PTX text or fatbin, or of the one named, as the card of B12X_SIM_GPU would run them.
 // nullptr: simLastReport() says why. Valid until the next call of this function.

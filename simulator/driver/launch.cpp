@@ -2,6 +2,7 @@
 // CUresults.
 #include <cstring>
 
+#include "counters/counters.hpp"
 #include "driver/state.hpp"
 
 using namespace sim::driver;
@@ -100,7 +101,10 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, 
     std::vector<std::byte> block;
     if (const CUresult r = gather(*f, params, extra, block); r != CUDA_SUCCESS) return r;
     return submit(stream, [&] {
-      const sim::LaunchResult result = sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card, s.options);
+      std::vector<sim::MakeObserver> observers;
+      if (s.options.counts) observers.push_back(sim::counters::count_grid);
+      const sim::LaunchResult result =
+          sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card, s.options, observers);
       KernelStat& stat = s.kernel_stats[f->kernel->name];
       ++stat.launches;
       stat.warp_instructions += result.counters.warp_instructions;

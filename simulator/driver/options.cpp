@@ -1,8 +1,10 @@
 // B12X_SIM_* variables -> RunOptions. machine/options.hpp lists them.
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
+#include "counters/counters.hpp"
 #include "driver/state.hpp"
 
 namespace sim::driver {
@@ -22,6 +24,16 @@ bool turn_on(std::string_view check, RunOptions& options) {
   options.checks_init |= all || check == "init";
   options.checks_sync |= all || check == "sync";
   return true;
+}
+
+// The last thing that the process does: static destructors of programs may still launch.
+void append_counters() {
+  std::string text = counters::to_json(*state().card);
+  std::erase(text, '\n');
+  if (std::FILE* file = std::fopen(std::string(variable("B12X_SIM_COUNTERS_FILE")).c_str(), "a")) {
+    std::fwrite((text + '\n').data(), 1, text.size() + 1, file);
+    std::fclose(file);
+  }
 }
 
 }  // namespace
@@ -49,6 +61,7 @@ std::string read_options(RunOptions& options, std::string& findings_file) {
     if (*end != '\0' || errno != 0) return "B12X_SIM_SEED is '" + seed + "', want a number below 2^64";
   }
   options.counts = variable("B12X_SIM_COUNTERS") == "1";
+  if (options.counts && !variable("B12X_SIM_COUNTERS_FILE").empty()) std::atexit(append_counters);
   findings_file = variable("B12X_SIM_FINDINGS");
   return "";
 }

@@ -98,7 +98,8 @@ bool is_live(const T* handle) {
 // that respects every event.
 CUresult submit(CUstream stream, const std::function<CUresult()>& work);
 
-// From B12X_SIM_* variables; "" or what is wrong with one of them.
+// From B12X_SIM_* variables; "" or what is wrong with one of them. B12X_SIM_COUNTERS_FILE makes the process append its
+// counters to that file when it ends.
 std::string read_options(RunOptions& options, std::string& findings_file);
 
 // Appends a JSON object per finding to State::findings_file, if one was asked for.

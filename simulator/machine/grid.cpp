@@ -12,6 +12,7 @@
 
 #include "machine/deadlock.hpp"
 #include "machine/fault.hpp"
+#include "machine/observers.hpp"
 #include "machine/pool.hpp"
 #include "machine/storage.hpp"
 
@@ -38,6 +39,7 @@ struct Worker {
   std::vector<std::unique_ptr<BlockStorage>> ready;  // prepared for this launch
   std::atomic<uint64_t> moves{0};                    // for the others: something may have changed
   uint64_t cycles = 0, executed = 0;
+  std::unique_ptr<Observer> observer;  // of this launch
 };
 
 struct Run {
@@ -93,6 +95,7 @@ void release_finished(Run& run, Worker& me) {
       ++n;
       continue;
     }
+    if (me.observer) me.observer->block_ends(r.storage->block());
     me.executed += r.storage->executed();
     me.cycles = std::max(me.cycles, r.storage->block().cycles);
     me.ready.push_back(std::move(r.storage));
@@ -125,6 +128,7 @@ bool start_block(Run& run, Worker& me) {
   }
   me.resident.push_back({std::move(me.ready.back())});
   me.ready.pop_back();
+  me.resident.back().storage->block().observer = me.observer.get();
   me.resident.back().storage->start(index, me.cycles);
   return true;
 }
@@ -260,7 +264,7 @@ Machine& machine() {
 }  // namespace
 
 LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
-                      const Card& card, const RunOptions& options) {
+                      const Card& card, const RunOptions& options, std::span<const MakeObserver> observers) {
   const auto begin = std::chrono::steady_clock::now();
   Machine& m = machine();
   const std::lock_guard lock(m.mutex);
@@ -284,6 +288,8 @@ LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const vo
   while (m.workers.size() < count) m.workers.push_back(std::make_unique<Worker>());
   for (unsigned n = 0; n < count; ++n) {
     m.workers[n]->cycles = m.workers[n]->executed = 0;
+    m.workers[n]->observer = make_observers(observers, run.grid);
+    if (m.workers[n]->observer) m.workers[n]->observer->grid_starts(run.grid);
     run.workers.push_back(m.workers[n].get());
   }
   run.active = count;
@@ -291,6 +297,8 @@ LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const vo
 
   uint64_t cycles = 0;
   for (Worker* worker : run.workers) {
+    if (worker->observer) worker->observer->grid_ends(run.grid);
+    worker->observer.reset();
     for (Resident& r : worker->resident) {
       worker->executed += r.storage->executed();
       worker->ready.push_back(std::move(r.storage));

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,9 +93,14 @@ struct LaunchResult {
   KernelCounters counters;
 };
 
+class Observer;
+struct Grid;
+// Called once per host thread of a launch (machine/observers.hpp).
+using MakeObserver = std::unique_ptr<Observer> (*)(const Grid& grid);
+
 // Runs one grid to completion on all host cores. Launch limits (block size, shared memory, registers) have been
 // checked.
 LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
-                      const Card& card, const RunOptions& options = {});
+                      const Card& card, const RunOptions& options = {}, std::span<const MakeObserver> observers = {});
 
 }  // namespace sim

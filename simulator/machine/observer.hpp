@@ -46,8 +46,11 @@ class Observer {
   virtual void grid_ends(const Grid&) {}
   virtual void block_starts(Block&) {}
   virtual void block_ends(Block&) {}
-  virtual void instruction(Warp&, const Instr&) {}  // only when wants_instructions()
+  virtual void instruction(Warp&, const Instr&) {
+  }  // only when wants_instructions(); also where no lane passes the guard
   virtual bool wants_instructions() const { return false; }
+  // Warp::mask leaves the instruction for lanes that are not there yet; it will be executed again, by all of them.
+  virtual void parked(Warp&, const Instr&) {}
 
   virtual void access(Warp&, const Instr&, const MemoryAccess&, const Pointers&) {}
   // Lanes `lanes` have met at bar.warp.sync.

@@ -1,11 +1,11 @@
 // How launches run: what is checked, when asynchronous copies land, which schedule. The driver reads the environment
 // once (driver/options.cpp), tests and tools set them through simSetOptions.
-//   B12X_SIM_CHECK=all | none | list of memcheck,race,init,sync     bounds and alignment are always checked
-//   B12X_SIM_ASYNC=eager | lazy | hostile                          default: hostile when anything is checked, else
-//   eager B12X_SIM_SEED=N                                                0 (default): round robin; other: a schedule of
-//   its own B12X_SIM_COUNTERS=1                                            counters per kernel and source line
-//   B12X_SIM_FINDINGS=FILE                                         every finding is appended to FILE, a JSON object a
-//   line
+//   B12X_SIM_CHECK=all | none | LIST   of memcheck,race,init,sync; bounds and alignment are always checked
+//   B12X_SIM_ASYNC=eager | lazy | hostile   default: hostile when anything is checked, else eager
+//   B12X_SIM_SEED=N   0 (default): round robin; other: a schedule of its own
+//   B12X_SIM_COUNTERS=1   counters per kernel and source line
+//   B12X_SIM_COUNTERS_FILE=FILE   the process appends them when it ends, as a line of JSON
+//   B12X_SIM_FINDINGS=FILE   every finding is appended, a JSON object a line
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 
 #include "machine/block.hpp"
 #include "machine/fault.hpp"
+#include "machine/observer.hpp"
 
 namespace sim {
 namespace {
@@ -39,6 +40,7 @@ void park(Warp& w, const Instr& i, uint32_t members, bool is_rendezvous) {
   w.active &= ~w.mask;
   w.switch_pc = 0;
   --w.executed;  // it runs again
+  if (w.block->observer != nullptr) w.block->observer->parked(w, i);
 }
 
 void check_members(Warp& w, const Instr& i, uint32_t members) {
@@ -118,7 +120,18 @@ bool settle(Warp& w) {
 void run_warp(Warp& w) {
   w.is_busy = false;
   const Instr* const code = w.kernel->code.data();
-  while (settle(w)) {
+  Observer* const observer = w.block->observer;
+  const bool is_watched = observer != nullptr && observer->wants_instructions();
+  while (is_watched && settle(w)) {
+    do {
+      const Instr& i = code[w.pc++];
+      w.mask = w.active & pred(w, i.guard);
+      ++w.executed;
+      observer->instruction(w, i);
+      if (w.mask != 0) i.execute(w, i);
+    } while (w.pc < w.switch_pc && !w.stop);
+  }
+  while (!is_watched && settle(w)) {
     do {
       const Instr& i = code[w.pc++];
       w.mask = w.active & pred(w, i.guard);

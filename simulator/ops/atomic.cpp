@@ -4,13 +4,15 @@
 #include <atomic>
 #include <mutex>
 
-#include "machine/access.hpp"
 #include "ops/float_views.hpp"
 #include "ops/lanes.hpp"
 #include "ops/memory.hpp"
+#include "ops/observe.hpp"
 
 namespace sim {
 namespace {
+
+constexpr int64_t kSpaceMask = 0xff;
 
 // New value from the old one and the operands b and c (c: cas only).
 constexpr auto kAdd = [](auto old, auto b, auto) {
@@ -74,9 +76,10 @@ T update(std::byte* p, bool is_private, T b, T c, bool& is_changed) {
 template <class T, auto F, int N, bool kReturns>
 void atomic(Warp& w, const Instr& i) {
   const uint32_t* ops = i.ops + (kReturns ? N : 0);  // address, then operands
-  const Space space = static_cast<Space>(i.imm);
+  const Space space = static_cast<Space>(i.imm & kSpaceMask);
   Pointers at;
   gather(w, i, ops[0], space, sizeof(T) * N, sizeof(T) * N, Access::kAtomic, at);
+  observe(w, i, space, Access::kAtomic, sizeof(T) * N, at);
   const bool has_c = std::is_same_v<decltype(F), decltype(kCas)>;
   const std::byte* const shared = w.block->shared;
   bool is_changed = false;
@@ -104,7 +107,9 @@ void atomic128(Warp& w, const Instr& i) {
   using u128 = unsigned __int128;
   static std::mutex turn;
   Pointers at;
-  gather(w, i, i.ops[1], static_cast<Space>(i.imm), 16, 16, Access::kAtomic, at);
+  const Space space = static_cast<Space>(i.imm & kSpaceMask);
+  gather(w, i, i.ops[1], space, 16, 16, Access::kAtomic, at);
+  observe(w, i, space, Access::kAtomic, 16, at);
   u128 *d = lanes<u128>(w, i.ops[0]), *b = lanes<u128>(w, i.ops[2]), *c = kCompare ? lanes<u128>(w, i.ops[3]) : nullptr;
   bool is_changed = false;
   const std::lock_guard lock(turn);
@@ -183,13 +188,13 @@ std::string_view op_of(const ptx::Statement& s) {
 template <bool kReturns>
 Handler bind_scalar(const ptx::Statement& s, Instr& i) {
   const Space space = space_of(s);
-  i.imm = static_cast<int64_t>(space);
+  i.imm = static_cast<int64_t>(space) | order_bits(s, Order::kRelaxed);
   return scalar<kReturns>(op_of(s), s.tokens.back(), space);
 }
 
 template <int N, bool kReturns>
 Handler bind_vector(const ptx::Statement& s, Instr& i) {
-  i.imm = static_cast<int64_t>(space_of(s));
+  i.imm = static_cast<int64_t>(space_of(s)) | order_bits(s, Order::kRelaxed);
   const std::string_view op = op_of(s), type = s.tokens.back();
   if constexpr (N <= 4) {
     if (type == "f32") return op == "add" ? add_f32<N, kReturns>(Space::kGlobal) : nullptr;

@@ -4,8 +4,8 @@
 // forms are 16-byte copies, and .trans is a transposition of an 8x8 tile.
 #include <immintrin.h>
 
-#include "machine/access.hpp"
 #include "ops/async_ops.hpp"
+#include "ops/observe.hpp"
 
 namespace sim {
 namespace {
@@ -18,6 +18,7 @@ void row_pointers(Warp& w, const Instr& i, uint32_t slot, uint32_t rows, Space s
   const uint32_t executing = w.mask;
   w.mask = rows == kWarpSize ? executing : (1u << rows) - 1;
   gather(w, i, slot, space, kRowBytes, kRowBytes, access, p);
+  observe(w, i, space, access, kRowBytes, p);
   w.mask = executing;
   for (uint32_t r = 0; r < rows; ++r) out[r] = p.of(static_cast<int>(r), kRowBytes);
 }

@@ -4,8 +4,8 @@
 // only in that a loop around a strong load counts as a poll.
 #include "ops/memory.hpp"
 
-#include "machine/access.hpp"
 #include "ops/lanes.hpp"
+#include "ops/observe.hpp"
 
 namespace sim {
 namespace {
@@ -50,7 +50,9 @@ void load(Warp& w, const Instr& i) {
   using Lane = typename Cell<T>::Lane;
   constexpr uint32_t kBytes = sizeof(T) * N;
   Pointers at;
-  gather(w, i, i.ops[N], static_cast<Space>(i.imm & kSpaceMask), kBytes, kBytes, Access::kRead, at);
+  const Space space = static_cast<Space>(i.imm & kSpaceMask);
+  gather(w, i, i.ops[N], space, kBytes, kBytes, Access::kRead, at);
+  observe(w, i, space, Access::kRead, kBytes, at);
   if ((i.imm & kStrong) != 0) note_poll(w, i);
   Lane* d[N];
   for (int n = 0; n < N; ++n) d[n] = lanes<Lane>(w, i.ops[n]);
@@ -73,6 +75,7 @@ void store(Warp& w, const Instr& i) {
   const Space space = static_cast<Space>(i.imm & kSpaceMask);
   Pointers at;
   gather(w, i, i.ops[0], space, kBytes, kBytes, Access::kWrite, at);
+  observe(w, i, space, Access::kWrite, kBytes, at);
   if (space != Space::kLocal) note_progress(w);
   const Lane* s[N];
   for (int n = 0; n < N; ++n) s[n] = lanes<Lane>(w, i.ops[n + 1]);
@@ -94,7 +97,7 @@ void store(Warp& w, const Instr& i) {
 
 void describe_access(const ptx::Statement& s, Instr& i) {
   const bool is_strong = s.has("volatile") || s.has("relaxed") || s.has("acquire");
-  i.imm = static_cast<int64_t>(space_of(s)) | (is_strong ? kStrong : 0);
+  i.imm = static_cast<int64_t>(space_of(s)) | (is_strong ? kStrong : 0) | order_bits(s, Order::kWeak);
 }
 
 template <int N>

@@ -120,6 +120,22 @@ def test_the_json_names_what_was_found_and_counted(program: Path, tmp_path: Path
     assert "cuMemAlloc" in finding["buffer"]
 
 
+def test_counters_come_per_kernel_line_and_instruction(program: Path) -> None:
+    result = b12x("sim", "run", "--report", "json", "--", program, 2, 0)
+    (kernel,) = json.loads(result.stdout)["kernels"]
+    assert (kernel["name"], kernel["launches"]) == ("twice", 1)
+    # Two warps; a warp reads and writes 128 bytes, 4 sectors.
+    assert kernel["counters"]["global_load_sectors"] == kernel["counters"]["global_store_sectors"] == 8
+    assert kernel["counters"]["dram_read_bytes"] == 256
+    lines = {(line["file"], line["line"]): line["counters"] for line in kernel["lines"]}
+    assert lines["double.cu", 4]["global_load_requests"] == lines["double.cu", 5]["global_store_requests"] == 2
+    load = next(i for i in kernel["instructions"] if i["ptx"].startswith("ld.global"))
+    assert (load["pipe"], load["counters"]["inst_executed"]) == ("lsu", 2)
+    text = b12x("sim", "run", "--", program, 2, 0).stdout
+    assert "twice" in text
+    assert b12x("sim", "run", "--no-counters", "--report", "json", "--", program, 2, 0).stdout.count("twice") == 0
+
+
 def test_seeds_run_one_after_another(program: Path) -> None:
     result = b12x("sim", "run", "--seeds", 3, "--report", "json", "--", program, 3, 0)
     report = json.loads(result.stdout)

@@ -48,7 +48,13 @@ RULES: dict[str, Rule] = {
     "formats": Rule(("formats",)),
     "native": Rule(("native", "include"), ("tvm-ffi",)),
     "simulator": Rule(("simulator",), ("cuda.h", "system")),
-    "simulator tests": Rule(("simulator", "simulator tests", "simulator capture"), ("cuda.h", "system", "doctest")),
+    # Counters listen to the machine, which knows only that somebody listens; the driver brings them together.
+    "simulator counters": Rule(("simulator", "simulator counters")),
+    "simulator driver": Rule(("simulator", "simulator counters", "simulator driver"), ("cuda.h", "system")),
+    "simulator tests": Rule(
+        ("simulator", "simulator counters", "simulator driver", "simulator tests", "simulator capture"),
+        ("cuda.h", "system", "doctest"),
+    ),
     "simulator capture": Rule(("simulator", "simulator capture"), ("cuda.h", "cuda types", "cuda runtime", "system")),
     # The product's tests see all of the product; of the simulator only what its driver exports.
     "tests": Rule(
@@ -89,6 +95,8 @@ def layer_of(path: str) -> str:
     if parts[0] == "simulator":
         if "capture" in parts:
             return "simulator capture"
+        if parts[1] in ("counters", "driver"):
+            return f"simulator {parts[1]}"
         return "simulator tests" if parts[1] in ("tests", "bench") else "simulator"
     if parts[0] in ("tests", "examples"):
         return parts[0]

@@ -35,7 +35,7 @@ def table_of(kernels: list[dict]) -> Table:
             kernel["launches"],
             c["inst_executed"],
             c["tensor_inst"],
-            c["shared_wavefronts"],
+            sum(c[f"shared_{kind}_wavefronts"] for kind in ("load", "store", "atomic")),
             c["shared_conflicts"],
             32 * (c["l2_read_sectors"] + c["l2_write_sectors"]) // 1024,
             (c["dram_read_bytes"] + c["dram_write_bytes"]) // 1024,

@@ -1,0 +1,38 @@
+#include "ops/observe.hpp"
+
+namespace sim {
+namespace {
+
+// The space in which a lane's pointer lies.
+Space space_at(const Warp& w, int lane, const std::byte* p) {
+  const Block& block = *w.block;
+  if (p >= block.shared && p < block.shared + block.shared_bytes) return Space::kShared;
+  const std::byte* local = w.local + static_cast<size_t>(lane) * w.kernel->local_bytes;
+  if (p >= local && p < local + w.kernel->local_bytes) return Space::kLocal;
+  if (p >= block.grid->params && p < block.grid->params + w.kernel->param_bytes) return Space::kParam;
+  return Space::kGlobal;
+}
+
+// The one space of all executing lanes, kGeneric where they differ.
+Space space_of_lanes(const Warp& w, const Pointers& at, uint32_t bytes) {
+  Space found = Space::kGeneric;
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const Space here = space_at(w, lane, at.of(lane, bytes));
+    if (found != Space::kGeneric && here != found) return Space::kGeneric;
+    found = here;
+  }
+  return found;
+}
+
+}  // namespace
+
+void tell_observer(Warp& w, const Instr& i, Space space, Access access, uint32_t bytes, const Pointers& at) {
+  MemoryAccess a{space == Space::kGeneric ? space_of_lanes(w, at, bytes) : space, access};
+  a.order = static_cast<Order>(i.imm >> kOrderShift & 15);
+  a.scope = static_cast<Scope>(i.imm >> kScopeShift & 15);
+  a.bytes = bytes;
+  w.block->observer->access(w, i, a, at);
+}
+
+}  // namespace sim
