@@ -4,6 +4,7 @@
 
 #include "counters/counters.hpp"
 #include "driver/state.hpp"
+#include "trace/trace.hpp"
 
 using namespace sim::driver;
 
@@ -103,6 +104,7 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, 
     return submit(stream, [&] {
       std::vector<sim::MakeObserver> observers;
       if (s.options.counts) observers.push_back(sim::counters::count_grid);
+      if (s.traces) observers.push_back(sim::trace::trace_grid);
       const sim::LaunchResult result =
           sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card, s.options, observers);
       KernelStat& stat = s.kernel_stats[f->kernel->name];

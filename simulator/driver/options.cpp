@@ -6,6 +6,7 @@
 
 #include "counters/counters.hpp"
 #include "driver/state.hpp"
+#include "trace/trace.hpp"
 
 namespace sim::driver {
 namespace {
@@ -36,6 +37,27 @@ void append_counters() {
   }
 }
 
+// B12X_SIM_TRACE and its companions; "" or what is wrong with one of them.
+std::string read_trace() {
+  trace::Settings settings;
+  settings.file = variable("B12X_SIM_TRACE");
+  if (settings.file.empty()) return "";
+  settings.kernel = variable("B12X_SIM_TRACE_KERNEL");
+  if (const std::string block(variable("B12X_SIM_TRACE_BLOCK")); !block.empty()) {
+    Dim3 d;
+    char rest = 0;
+    if (std::sscanf(block.c_str(), "%u,%u,%u%c", &d.x, &d.y, &d.z, &rest) != 3)
+      return "B12X_SIM_TRACE_BLOCK is '" + block + "', want x,y,z";
+    settings.block = d;
+  }
+  if (const std::string warp(variable("B12X_SIM_TRACE_WARP")); !warp.empty()) settings.warp = std::atoi(warp.c_str());
+  if (const std::string most(variable("B12X_SIM_TRACE_MAX")); !most.empty())
+    settings.most = std::strtoull(most.c_str(), nullptr, 0);
+  state().traces = true;
+  trace::configure(std::move(settings));
+  return "";
+}
+
 }  // namespace
 
 std::string read_options(RunOptions& options, std::string& findings_file) {
@@ -63,7 +85,7 @@ std::string read_options(RunOptions& options, std::string& findings_file) {
   options.counts = variable("B12X_SIM_COUNTERS") == "1";
   if (options.counts && !variable("B12X_SIM_COUNTERS_FILE").empty()) std::atexit(append_counters);
   findings_file = variable("B12X_SIM_FINDINGS");
-  return "";
+  return read_trace();
 }
 
 }  // namespace sim::driver

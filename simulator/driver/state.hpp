@@ -60,6 +60,7 @@ struct State {
   const Card* card = nullptr;  // set by cuInit
   RunOptions options;          // of the launches that follow
   std::string findings_file;   // "" = findings are printed only
+  bool traces = false;         // launches write what they execute (trace/trace.hpp)
   Memory memory;
   CUctx_st primary{.flags = 0, .is_primary = true};
   int primary_references = 0;

@@ -143,6 +143,25 @@ def test_seeds_run_one_after_another(program: Path) -> None:
     assert {f["seed"] for f in report["findings"]} == {1, 2, 3}
 
 
+def test_a_trace_shows_what_each_instruction_wrote(program: Path) -> None:
+    arguments = ("--kernel", "twice", "--block", "1,0,0", "--warp", 0, "--json", "--", program, 2, 4)
+    result = b12x("sim", "trace", *arguments)
+    assert result.returncode == 4
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["pc"] for line in lines] == list(range(10))
+    assert all(line["block"] == [1, 0, 0] and line["mask"] == "0xffffffff" for line in lines)
+    load, doubled = lines[6], lines[7]
+    assert (load["ptx"], load["file"], load["line"]) == ("ld.global.u32 %r4, [%rd3]", "double.cu", 4)
+    assert (load["result"], doubled["result"]) == (["0x00000020"], ["0x00000040"])  # word 32, and its double
+    assert "result" not in lines[8]  # a store
+    text = b12x("sim", "trace", "--max", 7, "--", program, 2, 0).stdout.splitlines()
+    assert len(text) == 7
+    assert text[6].split()[:4] == ["(0,0,0)", "w0", "6", "double.cu:4"]
+    missing = b12x("sim", "trace", "--kernel", "thrice", "--", program, 2, 0)
+    assert missing.returncode == 1
+    assert "no kernel 'thrice' ran; these did: twice" in missing.stderr
+
+
 def test_a_command_line_that_cannot_be_meant_says_how_to_fix_it(program: Path) -> None:
     result = b12x("sim", "run", "--check", "races", "--", program)
     assert result.returncode == 2

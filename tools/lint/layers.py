@@ -48,9 +48,12 @@ RULES: dict[str, Rule] = {
     "formats": Rule(("formats",)),
     "native": Rule(("native", "include"), ("tvm-ffi",)),
     "simulator": Rule(("simulator",), ("cuda.h", "system")),
-    # Counters listen to the machine, which knows only that somebody listens; the driver brings them together.
+    # Counters and traces listen to the machine, which knows only that somebody does; the driver brings them together.
     "simulator counters": Rule(("simulator", "simulator counters")),
-    "simulator driver": Rule(("simulator", "simulator counters", "simulator driver"), ("cuda.h", "system")),
+    "simulator trace": Rule(("simulator", "simulator trace")),
+    "simulator driver": Rule(
+        ("simulator", "simulator counters", "simulator trace", "simulator driver"), ("cuda.h", "system")
+    ),
     "simulator tests": Rule(
         ("simulator", "simulator counters", "simulator driver", "simulator tests", "simulator capture"),
         ("cuda.h", "system", "doctest"),
@@ -95,9 +98,9 @@ def layer_of(path: str) -> str:
     if parts[0] == "simulator":
         if "capture" in parts:
             return "simulator capture"
-        if parts[1] in ("counters", "driver"):
+        if parts[1] in ("counters", "driver", "trace"):
             return f"simulator {parts[1]}"
-        return "simulator tests" if parts[1] in ("tests", "bench") else "simulator"
+        return "simulator tests" if parts[1] in ("tests", "bench", "fuzz") else "simulator"
     if parts[0] in ("tests", "examples"):
         return parts[0]
     return "other"

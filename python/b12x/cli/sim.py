@@ -1,4 +1,4 @@
-"""`b12x sim run | disasm`: any Driver API program on the simulated GPU, and listings of what the simulator runs.
+"""`b12x sim run | trace | disasm`: any Driver API program on the simulated GPU, and listings of PTX as it runs.
 
 In: a command behind `--`, or a PTX or fatbin file. Out: a report on stdout or in a file. Exit code of `run`: 3 where a
 check found something, else the command's own; 2 for a wrong command line, 1 for what cannot be run at all.
@@ -18,6 +18,7 @@ _EXAMPLE = """\
 examples:
   b12x sim run -- ./program --size 4096
   b12x sim run --check race,sync --seeds 20 --report json --out report.json -- python train.py
+  b12x sim trace --kernel my_kernel --block 0,0,0 --warp 0 -- ./program
   b12x sim disasm --kernel my_kernel my_kernel.ptx
 """
 
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_run(actions.add_parser("run", help="run a program with checks and counters", description=_add_run.__doc__))
+    _add_trace(
+        actions.add_parser("trace", help="print what a program's kernels execute", description=_add_trace.__doc__)
+    )
     _add_disasm(actions.add_parser("disasm", help="list what the simulator runs", description=_add_disasm.__doc__))
 
 
@@ -50,6 +54,17 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-counters", dest="counts", action="store_false", help="count nothing: faster")
     parser.add_argument("--report", choices=("text", "json", "html"), default="text", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report there (default: stdout)")
+    _add_command(parser)
+
+
+def _add_trace(parser: argparse.ArgumentParser) -> None:
+    """Prints each executed warp instruction: place, lanes, PTX, and what the lowest executing lane got."""
+    _add_gpu(parser)
+    parser.add_argument("--kernel", default="", metavar="NAME", help="only this one")
+    parser.add_argument("--block", type=_block, metavar="x,y,z", help="only this block")
+    parser.add_argument("--warp", type=_index, metavar="N", help="only this warp of its block")
+    parser.add_argument("--max", type=_count, default=1000, metavar="N", help="lines (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     _add_command(parser)
 
 
@@ -91,8 +106,21 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _block(text: str) -> str:
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a block; want x,y,z as in 0,0,0")
+    return text
+
+
 def run(arguments: argparse.Namespace) -> int:
-    return {"run": _run, "disasm": _disasm}[arguments.action](arguments)
+    return {"run": _run, "trace": _trace, "disasm": _disasm}[arguments.action](arguments)
 
 
 def _without_dashes(command: list[str]) -> list[str]:
@@ -119,6 +147,17 @@ def _write(content: str, out: Path | None) -> None:
         sys.stdout.write(content)
     else:
         out.write_text(content)
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    from b12x.sim import session, tracing
+
+    wanted = tracing.Wanted(arguments.kernel, arguments.block or "", arguments.warp, arguments.max)
+    command = _without_dashes(arguments.program)
+    exit_code, lines = session.trace(command, arguments.gpu, wanted)
+    for line in lines:
+        print(json.dumps(line) if arguments.json else tracing.render(line))
+    return exit_code
 
 
 def _disasm(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from b12x.sim import cudart
 from b12x.sim.library import Settings, environment
+from b12x.sim.tracing import Wanted
 
 FOUND = 3  # exit code of `b12x sim run` when a check found something
 _FINDING_FIELDS = ("kind", "file", "line", "block", "warp", "lanes", "buffer", "seed", "text")
@@ -58,6 +59,21 @@ def read_lines(path: Path) -> list[dict]:
 def exit_code_of(returncode: int) -> int:
     """As a shell reports it: 128 + the signal for a program that a signal ended."""
     return 128 - returncode if returncode < 0 else returncode
+
+
+def trace(command: Sequence[str], gpu: str | None, wanted: Wanted) -> tuple[int, list[dict]]:
+    """The command's exit code and the instructions it executed. Raises ValueError when the kernel never ran."""
+    program_of(command)
+    settings = Settings(gpu, check="none", counts=bool(wanted.kernel))
+    with tempfile.TemporaryDirectory(prefix="b12x-sim-") as folder:
+        traced, counted = Path(folder) / "trace", Path(folder) / "counters"
+        files = {"B12X_SIM_TRACE": traced, "B12X_SIM_COUNTERS_FILE": counted}
+        result = subprocess.run(list(command), env=environment(settings, 0, files) | wanted.variables(), check=False)
+        lines = read_lines(traced)
+        names = sorted({kernel["name"] for process in read_lines(counted) for kernel in process["kernels"]})
+    if wanted.kernel and wanted.kernel not in names:
+        raise ValueError(f"no kernel {wanted.kernel!r} ran; these did: {', '.join(names) or 'none'}")
+    return exit_code_of(result.returncode), lines
 
 
 def run(
