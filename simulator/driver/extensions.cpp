@@ -77,4 +77,23 @@ const char* simDisassemble(const void* image, size_t bytes, const char* name, co
   return result == CUDA_SUCCESS ? text->c_str() : nullptr;
 }
 
+// How the launches that follow run, in the words of the B12X_SIM_* variables; null or empty: as before. Their schedules
+// start over: the same seed and the same launches give the same run. Returns CUDA_ERROR_INVALID_VALUE, with the reason
+// in simLastReport, for a word that is not one.
+CUresult simSetOptions(const char* check, const char* async, uint64_t seed, const char* findings_file) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  const auto is_set = [](const char* text) { return text != nullptr && *text != '\0'; };
+  sim::RunOptions options = s.options;
+  std::string wrong;
+  if (is_set(check)) wrong = sim::set_checks(options, check);
+  if (wrong.empty() && is_set(async)) wrong = sim::set_async(options, async);
+  if (!wrong.empty()) return report(CUDA_ERROR_INVALID_VALUE, wrong, false);
+  options.seed = seed;
+  options.launch = 0;
+  s.options = options;
+  if (is_set(findings_file)) s.findings_file = findings_file;
+  return CUDA_SUCCESS;
+}
+
 }  // extern "C"

@@ -107,6 +107,7 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, 
       if (s.traces) observers.push_back(sim::trace::trace_grid);
       const sim::LaunchResult result =
           sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card, s.options, observers);
+      ++s.options.launch;
       KernelStat& stat = s.kernel_stats[f->kernel->name];
       ++stat.launches;
       stat.warp_instructions += result.counters.warp_instructions;

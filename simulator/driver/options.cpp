@@ -1,5 +1,5 @@
-// B12X_SIM_* variables -> RunOptions. machine/options.hpp lists them.
-#include <cerrno>
+// The environment when a process starts: options of its launches (machine/options.hpp lists them), what is traced, and
+// counters that it leaves in a file when it ends.
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -14,17 +14,6 @@ namespace {
 std::string_view variable(const char* name) {
   const char* text = std::getenv(name);
   return text != nullptr ? text : "";
-}
-
-// One of the comma-separated words of B12X_SIM_CHECK; false: there is no such check.
-bool turn_on(std::string_view check, RunOptions& options) {
-  const bool all = check == "all";
-  if (!all && check != "memcheck" && check != "race" && check != "init" && check != "sync" && check != "none")
-    return false;
-  options.checks_races |= all || check == "race";
-  options.checks_init |= all || check == "init";
-  options.checks_sync |= all || check == "sync";
-  return true;
 }
 
 // The last thing that the process does: static destructors of programs may still launch.
@@ -61,30 +50,8 @@ std::string read_trace() {
 }  // namespace
 
 std::string read_options(RunOptions& options, std::string& findings_file) {
-  for (std::string_view rest = variable("B12X_SIM_CHECK"); !rest.empty();) {
-    const size_t comma = rest.find(',');
-    if (!turn_on(rest.substr(0, comma), options))
-      return "B12X_SIM_CHECK has '" + std::string(rest.substr(0, comma)) +
-             "', want all, none, or some of memcheck,race,init,sync";
-    rest = comma == std::string_view::npos ? "" : rest.substr(comma + 1);
-  }
-  const bool checks = options.checks_races || options.checks_init || options.checks_sync;
-  const std::string_view async = variable("B12X_SIM_ASYNC");
-  if (async == "hostile" || (async.empty() && checks))
-    options.async = AsyncMode::kHostile;
-  else if (async == "lazy")
-    options.async = AsyncMode::kLazy;
-  else if (!async.empty() && async != "eager")
-    return "B12X_SIM_ASYNC is '" + std::string(async) + "', want eager, lazy or hostile";
-  if (const std::string seed(variable("B12X_SIM_SEED")); !seed.empty()) {
-    char* end = nullptr;
-    errno = 0;
-    options.seed = std::strtoull(seed.c_str(), &end, 0);
-    if (*end != '\0' || errno != 0) return "B12X_SIM_SEED is '" + seed + "', want a number below 2^64";
-  }
-  options.counts = variable("B12X_SIM_COUNTERS") == "1";
+  if (std::string wrong = read_environment(options, findings_file); !wrong.empty()) return wrong;
   if (options.counts && !variable("B12X_SIM_COUNTERS_FILE").empty()) std::atexit(append_counters);
-  findings_file = variable("B12X_SIM_FINDINGS");
   return read_trace();
 }
 

@@ -104,6 +104,7 @@ AsyncState& async_state(Block& block) {
     block.async.reset(new AsyncState);
     const size_t threads = block.warps.size() * kWarpSize;
     for (auto& groups : block.async->groups) groups.resize(threads);
+    block.async->grouped.resize(block.warps.size());
   }
   return *block.async;
 }
@@ -165,6 +166,10 @@ void mbarrier_add_pending(Warp& w, const Instr& i, int lane, uint32_t address) {
   if (barrier.pending == Mbarrier::kMaxCount) fault(w, i, lane, name_of(address) + ": pending count exceeds 2^20-1");
   ++barrier.pending;
   store(w, record, bytes, barrier);
+}
+
+uint64_t mbarrier_phases(Warp& w, const Instr& i, int lane, uint32_t address) {
+  return live(w, i, lane, address, bytes_of(w, i, lane, address)).completed;
 }
 
 uint32_t mbarrier_parity(Warp& w, const Instr& i, int lane, uint32_t address) {

@@ -77,10 +77,24 @@ struct CopyGroups {
   uint32_t open = 0;     // operations issued since the last commit
 };
 
+// An operation that is not complete.
+struct Pending {
+  std::unique_ptr<AsyncOperation> operation;
+  uint32_t done = 0;             // pieces
+  uint32_t first = 0, step = 1;  // piece k in the order of delivery is (first + k * step) % pieces
+  bool is_source_read = false;
+
+  void perform_next(uint32_t pieces) {
+    operation->perform_piece(static_cast<uint32_t>((first + uint64_t{done++} * step) % pieces));
+  }
+};
+
 struct AsyncState {
   std::vector<MbarrierRecord> mbarriers;
-  std::vector<CopyGroups> groups[2];  // by CopyGroup, then by thread of the block
-  uint64_t issued = 0;                // operations
+  std::vector<CopyGroups> groups[2];          // by CopyGroup, then by thread of the block
+  uint64_t issued = 0;                        // operations
+  std::vector<Pending> told;                  // in flight, an mbarrier hears of them
+  std::vector<std::vector<Pending>> grouped;  // in flight, in groups of their threads; by warp
 };
 
 // The block's state, made at its first asynchronous instruction.
@@ -111,6 +125,14 @@ inline void issue(Warp& w, const Instr& i, int lane, Operation&& operation) {
   note_progress(w);
 }
 
+// Copies in flight, for the schedule. Something moves on although it need not yet.
+void move_copies(Block& block);
+// Nothing else of the block can run: completes one operation that an mbarrier waits for, or, of_any_kind, a grouped
+// one. False: there is none.
+bool land_copy(Block& block, bool of_any_kind);
+// All threads have exited: stores are performed; loads have lost their destination and are given up.
+void end_copies(Block& block);
+
 // Closes the open group of each executing thread; also a group without operations counts.
 void commit_groups(Warp& w, const Instr& i, CopyGroup group);
 // Each executing thread waits until at most limit[lane] of its committed groups are pending. is_read: their sources
@@ -132,6 +154,8 @@ void mbarrier_expect_tx(Warp& w, const Instr& i, int lane, uint32_t address, uin
 void mbarrier_complete_tx(Warp& w, const Instr& i, int lane, uint32_t address, uint32_t bytes);
 // The phase in progress awaits one arrival more (cp.async.mbarrier.arrive without .noinc).
 void mbarrier_add_pending(Warp& w, const Instr& i, int lane, uint32_t address);
+// Phases completed so far.
+uint64_t mbarrier_phases(Warp& w, const Instr& i, int lane, uint32_t address);
 // Parity of the phase in progress.
 uint32_t mbarrier_parity(Warp& w, const Instr& i, int lane, uint32_t address);
 

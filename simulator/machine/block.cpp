@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "machine/observer.hpp"
+#include "machine/async.hpp"
 #include "machine/storage.hpp"
 
 namespace sim {
@@ -173,6 +173,7 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
                static_cast<uint32_t>(block_index / grid.x / grid.y)};
   std::fill(std::begin(block_.barriers), std::end(block_.barriers), BarrierState{});
   block_.async.reset();
+  schedule_.reset();
   std::memset(block_.shared, kPoison, block_.shared_bytes);
   for (Warp& w : block_.warps) {
     std::memset(w.regs, 0, zeroed_bytes_);
@@ -191,6 +192,8 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
     w.switch_pc = Warp::kNoSwitch;
     std::fill(std::begin(w.barrier_lanes), std::end(w.barrier_lanes), 0u);
   }
+  if (block_.grid->options.is_ordered()) schedule_.emplace(block_, block_.grid->visible.data());
+  block_.schedule = schedule_ ? &*schedule_ : nullptr;
   if (block_.observer != nullptr) block_.observer->block_starts(block_);
 }
 
@@ -200,7 +203,32 @@ uint64_t BlockStorage::executed() const {
   return sum;
 }
 
+namespace {
+
+BlockOutcome run_scheduled(Block& block) {
+  Schedule& schedule = *block.schedule;
+  schedule.begin_turn();
+  while (!schedule.is_turn_over()) {
+    if (Warp* const w = schedule.next(block)) {
+      const uint64_t before = block.progress;
+      run_warp(*w);
+      schedule.ran(block, *w, before);
+      continue;
+    }
+    const auto has_exited = [](const Warp& w) { return w.state == WarpState::kExited; };
+    if (std::all_of(block.warps.begin(), block.warps.end(), has_exited)) {
+      end_copies(block);
+      return BlockOutcome::kFinished;
+    }
+    if (!land_copy(block, false)) return BlockOutcome::kStalled;
+  }
+  return BlockOutcome::kTurnOver;
+}
+
+}  // namespace
+
 BlockOutcome run_block(Block& block) {
+  if (block.schedule != nullptr) return run_scheduled(block);
   for (;;) {
     const uint64_t before = block.progress;
     bool is_alive = false, is_busy = false;

@@ -12,6 +12,7 @@
 namespace sim {
 
 class Observer;
+class Schedule;
 
 // What the blocks of one launch share.
 struct Grid {
@@ -24,6 +25,7 @@ struct Grid {
   uint64_t id = 0;
   uint64_t start_nanoseconds = 0;           // %globaltimer when the grid started
   std::atomic<uint64_t> skipped_cycles{0};  // time that passed while everything waited
+  std::vector<uint8_t> visible;             // of ordered runs: visible_steps() of the kernel
 };
 
 // A named barrier of the CTA. Counts are threads in multiples of the warp size, as the hardware counts them.
@@ -54,6 +56,7 @@ struct Block {
 
   Grid* grid = nullptr;
   Observer* observer = nullptr;  // of the host thread that runs the block; nullptr: nobody listens
+  Schedule* schedule = nullptr;  // of an ordered run; nullptr: warps take turns
   Dim3 id;
   uint32_t thread_count = 0;
   std::byte* shared = nullptr;  // address kSharedBase is shared[0]
@@ -83,8 +86,9 @@ void arrive(Warp& w, const Instr& i, const BarrierArrival& arrival);
 // Lanes of `w` have exited: barriers may not wait for them any longer.
 void leave_barriers(Warp& w);
 
-// Runs the block's warps in turn. kStalled: every warp that could run polls, or none can, and nothing has changed.
-enum class BlockOutcome : uint8_t { kFinished, kStalled };
+// Runs the block's warps. kStalled: every warp that could run polls, or none can, nothing has changed, and no copy that
+// an mbarrier waits for is in flight. kTurnOver: its schedule lets another block run.
+enum class BlockOutcome : uint8_t { kFinished, kStalled, kTurnOver };
 BlockOutcome run_block(Block& block);
 
 }  // namespace sim

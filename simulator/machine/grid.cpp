@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "machine/async.hpp"
 #include "machine/deadlock.hpp"
 #include "machine/fault.hpp"
 #include "machine/observers.hpp"
@@ -27,10 +28,13 @@ constexpr int kSpins = 64;                     // looks at the others' progress 
 constexpr uint64_t kMostRounds = 1ull << 24;   // of the lone look, against polls whose state never repeats
 constexpr uint64_t kLongestJump = 1ull << 32;  // cycles, about 2 s
 constexpr size_t kKeptStorages = 2;            // per worker between launches
+constexpr uint64_t kMostWaiting = 32;          // blocks that a seed chooses the next one from
+constexpr uint64_t kMostAtATime = 8;           // blocks that a seed lets share the host
 
 struct Resident {
   std::unique_ptr<BlockStorage> storage;
   bool is_finished = false;
+  bool is_stuck = false;  // in a seeded run: nothing has moved since it could not get on
 };
 
 struct Worker {
@@ -50,6 +54,8 @@ struct Run {
   std::atomic<uint64_t> next{0}, resident{0};
   std::atomic<uint64_t> lowest_fault{~0ull};  // blocks above it need not run
   std::atomic<bool> is_over{false};
+  Choices choices;                // of a seeded run
+  std::vector<uint64_t> waiting;  // in a seeded run: blocks whose turn to start it may be, all of which would fit
   std::mutex mutex;
   std::condition_variable changed;
   unsigned active = 0, stuck = 0;
@@ -76,8 +82,10 @@ bool advance(Run& run, Resident& r) {
     return true;
   }
   const uint64_t before = block.progress;
+  BlockOutcome outcome = BlockOutcome::kFinished;
   try {
-    r.is_finished = run_block(block) == BlockOutcome::kFinished;
+    outcome = run_block(block);
+    r.is_finished = outcome == BlockOutcome::kFinished;
   } catch (const Fault& fault) {
     run.record(block.index, fault.status, fault.report, fault.finding);
     r.is_finished = true;
@@ -85,7 +93,7 @@ bool advance(Run& run, Resident& r) {
     run.record(block.index, Status::kLaunchFailed, std::string("simulator: ") + error.what());
     r.is_finished = true;
   }
-  return r.is_finished || block.progress != before;
+  return outcome != BlockOutcome::kStalled || block.progress != before;
 }
 
 void release_finished(Run& run, Worker& me) {
@@ -105,12 +113,28 @@ void release_finished(Run& run, Worker& me) {
   }
 }
 
+// The linear index of the block that starts next, run.total when all have started. The caller has counted it as
+// resident. Hardware starts blocks in order; nothing but room is promised, so a seed may start any that fits.
+uint64_t next_block(Run& run) {
+  if (run.grid.options.seed == 0) return run.next.load() < run.total ? run.next.fetch_add(1) : run.total;
+  const uint64_t room = run.capacity - run.resident.load() + 1;
+  while (run.waiting.size() < std::min(room, kMostWaiting) && run.next.load() < run.total)
+    run.waiting.push_back(run.next.fetch_add(1));
+  while (!run.waiting.empty()) {
+    std::swap(run.waiting[run.choices.below(Choice::kStart, run.waiting.size())], run.waiting.back());
+    const uint64_t index = run.waiting.back();
+    run.waiting.pop_back();
+    if (index <= run.lowest_fault.load()) return index;
+  }
+  return run.total;
+}
+
 bool start_block(Run& run, Worker& me) {
   if (run.resident.fetch_add(1) >= run.capacity) {
     run.resident.fetch_sub(1);
     return false;
   }
-  const uint64_t index = run.next.load() < run.total ? run.next.fetch_add(1) : run.total;
+  const uint64_t index = next_block(run);
   if (index >= run.total || index > run.lowest_fault.load(std::memory_order_relaxed)) {
     run.resident.fetch_sub(1);
     return false;
@@ -136,6 +160,10 @@ bool start_block(Run& run, Worker& me) {
 // All workers are stuck; the caller holds run.mutex and nobody else touches a block. Returns when something has moved
 // (false) or when the grid is found dead (true).
 bool is_dead(Run& run) {
+  // Copies that nobody waits for: hardware would get round to them.
+  for (Worker* worker : run.workers)
+    for (Resident& r : worker->resident)
+      if (!r.is_finished && r.storage->block().schedule != nullptr && land_copy(r.storage->block(), true)) return false;
   uint64_t reference = 0, next_reference = 1, jump = 1024;
   for (uint64_t round = 0;; ++round) {
     bool moved = false;
@@ -161,7 +189,7 @@ void report_deadlock(Run& run) {
   for (Worker* worker : run.workers)
     for (Resident& r : worker->resident) blocks.push_back(&r.storage->block());
   std::sort(blocks.begin(), blocks.end(), [](const Block* a, const Block* b) { return a->index < b->index; });
-  const uint64_t waiting = run.total - std::min(run.total, run.next.load());
+  const uint64_t waiting = run.total - std::min(run.total, run.next.load()) + run.waiting.size();
   std::string text = deadlock_report(run.grid, blocks, waiting, run.per_sm);
   Finding finding = deadlock_finding(run.grid, blocks);
   finding.text = text;
@@ -200,11 +228,37 @@ bool wait_for_others(Run& run, uint64_t seen) {
   return !run.is_over;
 }
 
+// The loop of a seeded run: one host thread, a few blocks at a time until they are stuck, which of them as drawn.
+void work_seeded(Run& run, Worker& me) {
+  const size_t width = 1 + run.choices.below(Choice::kWidth, kMostAtATime);
+  while (!run.is_over) {
+    while (me.resident.size() < width && start_block(run, me)) {
+    }
+    std::vector<Resident*> able;
+    for (Resident& r : me.resident)
+      if (!r.is_stuck) able.push_back(&r);
+    if (able.empty()) {
+      if (start_block(run, me)) continue;
+      if (me.resident.empty() || !wait_for_others(run, 0)) return;
+      for (Resident& r : me.resident) r.is_stuck = false;
+      release_finished(run, me);
+      continue;
+    }
+    Resident& r = *able[run.choices.below(Choice::kBlock, able.size())];
+    if (advance(run, r))
+      for (Resident& other : me.resident) other.is_stuck = false;
+    else
+      r.is_stuck = true;
+    release_finished(run, me);
+  }
+}
+
 void work(Run& run, Worker& me) {
   const uint32_t mxcsr = _mm_getcsr();
   _mm_setcsr(kDefaultMxcsr);
   try {
-    while (!run.is_over) {
+    if (run.grid.options.seed != 0) work_seeded(run, me);
+    while (!run.is_over && run.grid.options.seed == 0) {
       const uint64_t seen = moves_of_all(run);
       bool moved = false;
       for (size_t n = 0; n < me.resident.size(); ++n) moved |= advance(run, me.resident[n]);
@@ -283,6 +337,8 @@ LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const vo
   run.grid.card = &card;
   run.grid.id = m.next_grid_id++;
   run.grid.start_nanoseconds = m.nanoseconds;
+  if (options.is_ordered()) run.grid.visible = visible_steps(kernel);
+  run.choices = Choices(options, ~0ull);
   const unsigned threads = options.is_ordered() ? 1 : host_threads();
   const unsigned count = static_cast<unsigned>(std::min<uint64_t>(threads, run.total));
   while (m.workers.size() < count) m.workers.push_back(std::make_unique<Worker>());

@@ -1,8 +1,8 @@
 // How launches run: what is checked, when asynchronous copies land, which schedule. The driver reads the environment
-// once (driver/options.cpp), tests and tools set them through simSetOptions.
+// once; tests and tools set them through simSetOptions.
 //   B12X_SIM_CHECK=all | none | LIST   of memcheck,race,init,sync; bounds and alignment are always checked
 //   B12X_SIM_ASYNC=eager | lazy | hostile   default: hostile when anything is checked, else eager
-//   B12X_SIM_SEED=N   0 (default): round robin; other: a schedule of its own
+//   B12X_SIM_SEED=N   0 (default): warps take turns; other: a schedule of its own
 //   B12X_SIM_COUNTERS=1   counters per kernel and source line
 //   B12X_SIM_COUNTERS_FILE=FILE   the process appends them when it ends, as a line of JSON
 //   B12X_SIM_TRACE=FILE   what is executed is appended, a JSON object a line; B12X_SIM_TRACE_KERNEL=NAME, _BLOCK=x,y,z,
@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace sim {
 
@@ -28,12 +29,18 @@ struct RunOptions {
   bool counts = false;
   AsyncMode async = AsyncMode::kEager;
   uint64_t seed = 0;
+  uint64_t launch = 0;  // launches since the seed was set: each has a schedule of its own
 
   // A run that checks, or whose schedule a seed draws, is replayed exactly: one host thread runs all its blocks.
   bool is_ordered() const {
     return checks_races || checks_init || checks_sync || seed != 0 || async != AsyncMode::kEager;
   }
 };
+
+// From words as the variables have them; "" or what is wrong with one of them, and then `options` are as before.
+std::string set_checks(RunOptions& options, std::string_view words);
+std::string set_async(RunOptions& options, std::string_view word);
+std::string read_environment(RunOptions& options, std::string& findings_file);
 
 // One thing that a check found.
 struct Finding {

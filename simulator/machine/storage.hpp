@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "machine/block.hpp"
+#include "machine/schedule.hpp"
 
 namespace sim {
 
@@ -22,6 +24,7 @@ class BlockStorage {
     void operator()(std::byte* p) const;
   };
   Block block_;
+  std::optional<Schedule> schedule_;
   std::unique_ptr<std::byte[], Free> bytes_;
   size_t capacity_ = 0;
   uint32_t zeroed_bytes_ = 0;  // registers end where constants and specials begin

@@ -1,11 +1,14 @@
 // The dispatch loop of a warp and its splits.
 // Lanes that diverge become splits; the split with the lowest pc runs, splits that meet at one pc merge, and a split
-// that polls lets the others go first, so that a lane which waits for another lane of its warp cannot starve it.
+// that polls lets the others go first, so that a lane which waits for another lane of its warp cannot starve it. A
+// schedule that parts lanes picks the next split at random and lets splits meet at .sync instructions alone: all that
+// independent thread scheduling promises.
 #include <algorithm>
 
-#include "machine/block.hpp"
+#include "machine/async.hpp"
 #include "machine/fault.hpp"
 #include "machine/observer.hpp"
+#include "machine/schedule.hpp"
 
 namespace sim {
 namespace {
@@ -63,6 +66,71 @@ void check_parked(Warp& w) {
             lanes_text(parked->sync_mask & w.live & ~parked->mask) + ", which never come");
 }
 
+// The running split takes in those that are at its pc. Where lanes stay apart, a .sync instruction alone joins them.
+void merge(Warp& w, bool apart) {
+  if (w.active == 0) return;
+  std::erase_if(w.waiting, [&](const Split& s) {
+    if (s.pc != w.pc || s.wait == Wait::kBarrier || (apart && s.wait != Wait::kWarpSync)) return false;
+    w.active |= s.mask;
+    return true;
+  });
+}
+
+void switch_to(Warp& w, std::vector<Split>::iterator s) {
+  const Split next = *s;
+  w.waiting.erase(s);
+  if (w.active != 0) w.waiting.push_back({w.pc, w.active, w.pc, Wait::kNone});
+  w.pc = next.pc;
+  w.active = next.mask;
+}
+
+// The split with the lowest pc runs. False: none can.
+bool choose_lowest(Warp& w) {
+  for (;;) {
+    merge(w, false);
+    auto best = w.waiting.end();
+    for (auto s = w.waiting.begin(); s != w.waiting.end(); ++s)
+      if (s->wait == Wait::kNone && (best == w.waiting.end() || s->pc < best->pc)) best = s;
+    if (w.active != 0 && (best == w.waiting.end() || best->pc >= w.pc)) return true;
+    if (best == w.waiting.end()) return false;
+    switch_to(w, best);
+  }
+}
+
+// Any split runs.
+bool choose_any(Warp& w, Choices& choices) {
+  merge(w, true);
+  const auto can_run = [](const Split& s) { return s.wait == Wait::kNone; };
+  auto n = static_cast<uint64_t>(std::count_if(w.waiting.begin(), w.waiting.end(), can_run)) + (w.active != 0);
+  if (n == 0) return false;
+  n = choices.below(Choice::kSplit, n);
+  for (auto s = w.waiting.begin(); s != w.waiting.end(); ++s) {
+    if (!can_run(*s) || n-- != 0) continue;
+    switch_to(w, s);
+    merge(w, true);
+    break;
+  }
+  return true;
+}
+
+// Nothing of the warp can run now: its state tells why.
+void leave(Warp& w) {
+  bool polls = false;
+  for (Split& s : w.waiting) {
+    if (s.wait != Wait::kYielded) continue;
+    s.wait = Wait::kNone;
+    polls = true;
+  }
+  if (polls) {
+    w.state = w.is_busy ? WarpState::kReady : WarpState::kPolling;
+  } else if (w.waiting.empty()) {
+    w.state = WarpState::kExited;
+  } else {
+    check_parked(w);
+    w.state = WarpState::kBarrier;
+  }
+}
+
 // Chooses what runs next after a jump of the running split, a merge point, a yield or a wait. False: the warp leaves
 // the loop and its state tells why.
 bool settle(Warp& w) {
@@ -73,45 +141,17 @@ bool settle(Warp& w) {
     w.stop = w.has_yielded = w.has_polled = false;
     w.back_edges = 0;
   }
-  for (;;) {
-    if (w.active != 0) {
-      std::erase_if(w.waiting, [&](const Split& s) {
-        if (s.pc != w.pc || s.wait == Wait::kBarrier) return false;
-        w.active |= s.mask;
-        return true;
-      });
-    }
-    auto best = w.waiting.end();
-    for (auto s = w.waiting.begin(); s != w.waiting.end(); ++s)
-      if (s->wait == Wait::kNone && (best == w.waiting.end() || s->pc < best->pc)) best = s;
-    if (w.active != 0 && (best == w.waiting.end() || best->pc >= w.pc)) break;
-    if (best == w.waiting.end()) {
-      bool polls = false;
-      for (Split& s : w.waiting) {
-        if (s.wait != Wait::kYielded) continue;
-        s.wait = Wait::kNone;
-        polls = true;
-      }
-      if (polls) {
-        w.state = w.is_busy ? WarpState::kReady : WarpState::kPolling;
-      } else if (w.waiting.empty()) {
-        w.state = WarpState::kExited;
-      } else {
-        check_parked(w);
-        w.state = WarpState::kBarrier;
-      }
-      return false;
-    }
-    const Split next = *best;
-    w.waiting.erase(best);
-    if (w.active != 0) w.waiting.push_back({w.pc, w.active, w.pc, Wait::kNone});
-    w.pc = next.pc;
-    w.active = next.mask;
+  Schedule* const schedule = w.block->schedule;
+  const bool apart = schedule != nullptr && schedule->parts_lanes();
+  if (!(apart ? choose_any(w, schedule->choices) : choose_lowest(w))) {
+    leave(w);
+    return false;
   }
   // Every split above pc is a place to merge or to switch at; those below have had their turn.
   w.switch_pc = Warp::kNoSwitch;
   for (const Split& s : w.waiting)
-    if (s.wait != Wait::kBarrier && s.pc > w.pc) w.switch_pc = std::min(w.switch_pc, s.pc);
+    if (s.wait != Wait::kBarrier && s.pc > w.pc && (!apart || s.wait == Wait::kWarpSync))
+      w.switch_pc = std::min(w.switch_pc, s.pc);
   return true;
 }
 
@@ -122,16 +162,22 @@ void run_warp(Warp& w) {
   const Instr* const code = w.kernel->code.data();
   Observer* const observer = w.block->observer;
   const bool is_watched = observer != nullptr && observer->wants_instructions();
-  while (is_watched && settle(w)) {
+  Schedule* const schedule = w.block->schedule;
+  const bool is_plain = !is_watched && schedule == nullptr;
+  while (!is_plain && settle(w)) {
     do {
       const Instr& i = code[w.pc++];
       w.mask = w.active & pred(w, i.guard);
       ++w.executed;
-      observer->instruction(w, i);
-      if (w.mask != 0) i.execute(w, i);
+      if (is_watched) observer->instruction(w, i);
+      if (w.mask == 0) continue;
+      i.execute(w, i);
+      if (schedule == nullptr || !schedule->is_visible(i.pc)) continue;
+      if (schedule->step(w)) w.stop = true;
+      if (schedule->moves_copy()) move_copies(*w.block);
     } while (w.pc < w.switch_pc && !w.stop);
   }
-  while (!is_watched && settle(w)) {
+  while (is_plain && settle(w)) {
     do {
       const Instr& i = code[w.pc++];
       w.mask = w.active & pred(w, i.guard);

@@ -1,5 +1,6 @@
 // mbarrier.*: each executing lane acts on the barrier that its own address names, lowest lane first. The rules of the
 // object are in machine/async.cpp; this file decodes the PTX spellings.
+#include "machine/schedule.hpp"
 #include "ops/async_ops.hpp"
 
 namespace sim {
@@ -12,6 +13,7 @@ constexpr int64_t kExpectTx = 4;     // the last operand announces bytes
 constexpr int64_t kDrop = 8;
 constexpr int64_t kNoComplete = 16;
 constexpr int64_t kParity = 32;
+constexpr int64_t kTry = 64;  // may fail though the phase is over
 
 int64_t space_flag(const ptx::Statement& s) { return shared_or_generic(s) == Space::kShared ? kSharedSpace : 0; }
 
@@ -67,6 +69,11 @@ void wait(Warp& w, const Instr& i) {
         (i.imm & kParity) != 0 ? u32(w, i.ops[2])[lane] & 1 : static_cast<uint32_t>(u64(w, i.ops[2])[lane] >> 63);
     done |= static_cast<uint32_t>(current != waited) << lane;
   });
+  Schedule* const schedule = w.block->schedule;
+  if ((i.imm & kTry) != 0 && done != 0 && schedule != nullptr && schedule->fails_spuriously()) {
+    done = 0;
+    note_progress(w);  // the next try may pass without help
+  }
   set_pred(w, i.ops[0], done);
   if ((w.mask & ~done) != 0) yield(w);
 }
@@ -92,7 +99,7 @@ Handler bind_arrive(const ptx::Statement& s, Instr& i) {
 }
 
 Handler bind_wait(const ptx::Statement& s, Instr& i) {
-  i.imm = space_flag(s) | (s.has("parity") ? kParity : 0);
+  i.imm = space_flag(s) | (s.has("parity") ? kParity : 0) | (s.has("try_wait") ? kTry : 0);
   return wait;
 }
 

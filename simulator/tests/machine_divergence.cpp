@@ -8,7 +8,8 @@ using namespace sim::test;
 namespace {
 
 // Runs a body on one warp with out[lane] as result; %r0 is the lane, %rd0 the address of out[lane], %r1 the result.
-std::vector<uint32_t> run_lanes(const std::string& body, LaunchResult* result = nullptr, uint32_t threads = 32) {
+std::vector<uint32_t> run_lanes(const std::string& body, LaunchResult* result = nullptr, uint32_t threads = 32,
+                                std::optional<RunOptions> options = {}) {
   std::vector<uint32_t> out(threads, 0xdeadbeef);
   Program program(header() +
                   ".visible .entry k(.param .u64 out)\n{\n.reg .pred %p<8>;\n.reg .b32 %r<16>;\n.reg .b64 %rd<8>;\n"
@@ -17,7 +18,7 @@ std::vector<uint32_t> run_lanes(const std::string& body, LaunchResult* result = 
                   "add.s64 %rd0, %rd1, %rd2;\nmov.u32 %r1, 0;\n" +
                   body + "\n$done:\nst.global.u32 [%rd0], %r1;\nret;\n}\n");
   program.add(out, "out");
-  const LaunchResult r = program.run("k", {.block = {threads}}, {pointer(out)});
+  const LaunchResult r = program.run("k", {.block = {threads}, .options = options}, {pointer(out)});
   if (result != nullptr)
     *result = r;
   else
@@ -50,7 +51,8 @@ TEST_CASE("nested branches reconverge") {
   $end:
     activemask.b32 %r3;
     popc.b32 %r3, %r3;
-    add.u32 %r1, %r1, %r3;)");
+    add.u32 %r1, %r1, %r3;)",
+                             nullptr, 32, kInTurn);
   for (uint32_t lane = 0; lane < 32; ++lane) {
     const uint32_t base = lane < 16 ? (lane % 2 ? 4000 : 3000) : (lane % 2 ? 2000 : 1000);
     CHECK(out[lane] == base + 32);  // converged again
@@ -69,7 +71,8 @@ TEST_CASE("loops of different length") {
   $end:
     activemask.b32 %r3;
     popc.b32 %r3, %r3;
-    mad.lo.u32 %r1, %r3, 10000, %r1;)");
+    mad.lo.u32 %r1, %r3, 10000, %r1;)",
+                             nullptr, 32, kInTurn);
   for (uint32_t lane = 0; lane < 32; ++lane) CHECK(out[lane] == 320000 + lane * (lane - 1) / 2 * (lane != 0));
 }
 

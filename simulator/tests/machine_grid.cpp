@@ -114,7 +114,7 @@ TEST_CASE("barriers that are used wrongly are faults") {
   const auto report = [&](const char* body, uint32_t threads = 64) {
     Program program(entry(body));
     program.add(data, "data");
-    const LaunchResult result = program.run("k", {.block = {threads}}, {pointer(data)});
+    const LaunchResult result = program.run("k", {.block = {threads}, .options = kInTurn}, {pointer(data)});
     CHECK(result.status == Status::kIllegalInstruction);
     return result.report;
   };

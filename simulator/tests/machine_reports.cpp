@@ -16,7 +16,7 @@ LaunchResult run_body(const std::string& body, uint32_t threads = 64, Dim3 block
   static std::vector<uint32_t> data(64);
   Program program(header() + ".visible .entry k(.param .u64 data)\n{\n" + kRegisters + body + "\nret;\n}\n");
   program.add(data, "data");
-  return program.run("k", {.block = block.count() > 1 ? block : Dim3{threads}}, {pointer(data)});
+  return program.run("k", {.block = block.count() > 1 ? block : Dim3{threads}, .options = kInTurn}, {pointer(data)});
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,18 @@ struct Launch {
   Dim3 grid{}, block{32};
   uint32_t shared = 0;
   const char* card = "rtx-pro-6000";
+  std::optional<RunOptions> options{};  // otherwise those of the environment
 };
+
+// For tests whose answer depends on who comes first: warps take turns, lanes meet again where they can.
+inline const RunOptions kInTurn{};
+
+inline RunOptions environment() {
+  RunOptions options;
+  std::string findings_file;
+  REQUIRE(read_environment(options, findings_file) == "");
+  return options;
+}
 
 class Program {
  public:
@@ -67,7 +79,8 @@ class Program {
     config.block = launch.block;
     config.dynamic_shared_bytes = launch.shared;
     const auto before = contents();
-    const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card));
+    const RunOptions options = launch.options ? *launch.options : environment();
+    const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card), options);
     const char* folder = std::getenv("SIM_RECORD");
     if (folder != nullptr && launch.card == std::string("h200") && result.status == LaunchResult::Status::kOk)
       record(folder, *kernel, config, {params, params + at}, before);

@@ -15,6 +15,7 @@ struct SimKernelStat {
 size_t simKernelStats(SimKernelStat* out, size_t capacity);
 void simResetKernelStats();
 const char* simLastReport();
+CUresult simSetOptions(const char* check, const char* async, uint64_t seed, const char* findings_file);
 }
 
 namespace {
@@ -68,6 +69,7 @@ TEST_CASE("a kernel reads and writes device memory") {
   ok(cuMemAlloc_v2(&y, 4000));
   ok(cuMemcpyHtoD_v2(x, values.data(), 4000));
   simResetKernelStats();
+  ok(simSetOptions("", "", 0, ""));  // instructions are counted below: lanes must meet again
   ok(t.launch(x, y, 1000, 8, 128));
   ok(cuCtxSynchronize());
   ok(cuMemcpyDtoH_v2(back.data(), y, 4000));
@@ -206,4 +208,15 @@ TEST_CASE("entry points are found by name without their version") {
   CHECK(found == CU_GET_PROC_ADDRESS_SUCCESS);
   CHECK(name_of(cuGetProcAddress_v2("cuNoSuchThing", &f, 13000, 0, &found)) == "CUDA_ERROR_NOT_FOUND");
   CHECK(f == nullptr);
+}
+
+TEST_CASE("simSetOptions takes the words of the variables and names a wrong one") {
+  Context context;
+  CHECK(name_of(simSetOptions("race,typo", nullptr, 0, nullptr)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(std::string(simLastReport()) ==
+        "B12X_SIM_CHECK has 'typo', want all, none, or some of memcheck,race,init,sync");
+  CHECK(name_of(simSetOptions(nullptr, "late", 0, nullptr)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(std::string(simLastReport()) == "B12X_SIM_ASYNC is 'late', want eager, lazy or hostile");
+  ok(simSetOptions("none", "hostile", 7, nullptr));
+  ok(simSetOptions(nullptr, "eager", 0, nullptr));
 }
