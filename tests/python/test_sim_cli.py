@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,10 +83,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "program"
 
 
-def b12x(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def b12x(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "import sys; from b12x.cli import main; sys.exit(main())", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=120,
@@ -134,6 +136,22 @@ def test_counters_come_per_kernel_line_and_instruction(program: Path) -> None:
     text = b12x("sim", "run", "--", program, 2, 0).stdout
     assert "twice" in text
     assert b12x("sim", "run", "--no-counters", "--report", "json", "--", program, 2, 0).stdout.count("twice") == 0
+
+
+def test_the_page_stands_alone(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "double.cu").write_text("".join(f"line {n} </script>\n" for n in range(1, 6)))
+    out = tmp_path / "page.html"
+    arguments = ("sim", "run", "--report", "html", "--out", out, "--", program, 3, 0)
+    assert b12x(*arguments, cwd=tmp_path).returncode == 3
+    page = out.read_text()
+    assert re.search(r"(src|href)\s*=\s*[\"']?(https?:|//)|@import|url\(", page) is None
+    # A text that looks like the end of the script must not end it: the page's own two scripts are all there are.
+    assert page.count("</script>") == 2
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    content = json.loads(data)
+    assert content["sources"]["double.cu"][3] == "line 4 </script>"
+    assert content["findings"][0]["file"] == "double.cu"
+    assert content["kernels"][0]["name"] == "twice"
 
 
 def test_seeds_run_one_after_another(program: Path) -> None:

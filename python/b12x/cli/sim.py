@@ -128,7 +128,7 @@ def _without_dashes(command: list[str]) -> list[str]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from b12x.sim import progress, session, text
+    from b12x.sim import page, progress, session, text
 
     settings = Settings(arguments.gpu, arguments.check, arguments.asynchronous, arguments.counts)
     seeds = [arguments.seed] if arguments.seeds is None else list(range(1, arguments.seeds + 1))
@@ -137,6 +137,8 @@ def _run(arguments: argparse.Namespace) -> int:
         report = session.run(command, settings, seeds, done)
     if arguments.report == "json":
         _write(json.dumps(asdict(report), indent=1) + "\n", arguments.out)
+    elif arguments.report == "html":
+        _write(page.render(report), arguments.out)
     else:
         _write(text.render(report), arguments.out)
     return report.verdict()
