@@ -1,4 +1,4 @@
-// quant.hpp: NVFP4 quantisation of [rows, cols] along its columns, blocks of 16; of one matrix or of groups of rows.
+// quant.hpp: quantisation of [rows, cols] along its columns. NVFP4, blocks of 16, of one matrix or of groups of rows:
 //   gs = amax / 2688, over finite values (1 if all are zero)        S = e4m3(min(448, blockmax / (6 gs)))
 //   q  = e2m1(x / max(S gs, 1e-30)), nearest even, saturating        x is about q S gs
 // A block with a NaN becomes S = NaN, q = 0. Values that round to zero are +0. Scales are stored 128x4 swizzled: the
@@ -74,20 +74,47 @@ struct QuantizeArgs {
   TensorView row_counts{};
 };
 
+// MXFP8: 32 neighbours of a row share a power of two, ue8m0 = 2^(byte - 127), the smallest that keeps their largest
+// magnitude within 448; values are e4m3(x / scale), nearest even, +0 for what rounds to zero. A NaN stays NaN in its
+// element and does not count for the scale; Inf becomes +-448 under byte 247, the scale of the largest f32.
+struct QuantizeMxfp8Problem {
+  int64_t rows = 0;
+  int64_t cols = 0;  // multiple of 32
+  DType dtype = DType::kBf16;
+  bool operator==(const QuantizeMxfp8Problem&) const = default;
+};
+struct QuantizeMxfp8Plan {
+  QuantizeMxfp8Problem problem;
+  std::string_view kernel{};
+  LaunchShape launch{};
+  size_t workspace_bytes = 0;
+  bool operator==(const QuantizeMxfp8Plan&) const = default;
+};
+struct QuantizeMxfp8Args {
+  TensorView x;       // [rows, cols]; columns adjacent, rows may be apart
+  TensorView values;  // [rows, cols] uint8 or float8_e4m3fn, contiguous, written
+  TensorView scales;  // [rows, cols / 32] uint8, contiguous, written
+};
+
 // Pure functions of their arguments. Throw Error for what no kernel can do.
 GlobalScalePlan plan_global_scale(const GlobalScaleProblem& problem, const DeviceInfo& device);
 QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& device);
+QuantizeMxfp8Plan plan_quantize_mxfp8(const QuantizeMxfp8Problem& problem, const DeviceInfo& device);
 std::string to_string(const GlobalScalePlan& plan);  // one line
 std::string to_string(const QuantizePlan& plan);
+std::string to_string(const QuantizeMxfp8Plan& plan);
 
 // Loads the plan's kernel on the device, once; the only call that may allocate in the driver.
 void load(const GlobalScalePlan& plan, const Device& device);
 void load(const QuantizePlan& plan, const Device& device);
+void load(const QuantizeMxfp8Plan& plan, const Device& device);
 
 // Checks, fills parameters, launches. 0 rows launch nothing.
 void run_global_scale(const GlobalScalePlan& plan, const GlobalScaleArgs& args, const Workspace& workspace,
                       const Stream& stream);
 void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Workspace& workspace, const Stream& stream);
+void run_quantize_mxfp8(const QuantizeMxfp8Plan& plan, const QuantizeMxfp8Args& args, const Workspace& workspace,
+                        const Stream& stream);
 
 }  // namespace b12x
 
@@ -98,4 +125,8 @@ struct std::hash<b12x::GlobalScalePlan> {
 template <>
 struct std::hash<b12x::QuantizePlan> {
   size_t operator()(const b12x::QuantizePlan& plan) const noexcept;
+};
+template <>
+struct std::hash<b12x::QuantizeMxfp8Plan> {
+  size_t operator()(const b12x::QuantizeMxfp8Plan& plan) const noexcept;
 };

@@ -26,9 +26,10 @@ inline constexpr int kNvfp4Words = kNvfp4Block / Element::kPerWord;
 template <typename Element>
 B12X_DEVICE Nvfp4Block quantize_nvfp4_block(const uint32_t (&words)[kNvfp4Words<Element>], float global_scale) {
   const float block_max = Element::max_magnitude(words);
-  if (!(block_max <= __uint_as_float(0x7F800000u))) return {{0, 0}, kE4m3Nan};
+  const float wanted = __fdiv_rn(block_max, kE2m1Max * global_scale);
+  if (!(wanted >= 0.f)) return {{0, 0}, kE4m3Nan};  // NaN in the block, or a global scale that is none
 
-  const uint16_t scale = ptx::cvt_rn_satfinite_e4m3x2_f32(0.f, __fdiv_rn(block_max, kE2m1Max * global_scale));
+  const uint16_t scale = ptx::cvt_rn_satfinite_e4m3x2_f32(0.f, wanted);
   const float decoded = ptx::cvt_f32_f16(static_cast<uint16_t>(ptx::cvt_rn_f16x2_e4m3x2(scale)));
   float divisor = fmaxf(decoded * global_scale, kNvfp4MinDivisor);
 

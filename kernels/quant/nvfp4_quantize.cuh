@@ -16,33 +16,12 @@
 #include "kernels/math/nvfp4_block.cuh"
 #include "kernels/ptx/control.cuh"
 #include "kernels/ptx/device.h"
+#include "kernels/quant/load_block.cuh"
 #include "kernels/quant/quant_params.h"
 #include "kernels/quant/quant_traits.h"
 #include "kernels/tile/scale_layout.h"
 
 namespace b12x {
-
-// The words of 16 consecutive elements. `aligned`: groups and rows start at multiples of 16 bytes (uniform over the
-// grid).
-template <typename Element>
-B12X_DEVICE void load_block(const typename Element::Storage* x, bool aligned,
-                            uint32_t (&words)[math::kNvfp4Words<Element>]) {
-  constexpr int kWords = math::kNvfp4Words<Element>;
-  if (aligned) {
-    for (int i = 0; i < kWords / 4; ++i) {
-      const uint4 quad = reinterpret_cast<const uint4*>(x)[i];
-      words[4 * i] = quad.x;
-      words[4 * i + 1] = quad.y;
-      words[4 * i + 2] = quad.z;
-      words[4 * i + 3] = quad.w;
-    }
-  } else {
-    for (int i = 0; i < kWords; ++i) {
-      words[i] = x[i * Element::kPerWord];
-      if constexpr (Element::kPerWord == 2) words[i] |= uint32_t{x[i * 2 + 1]} << 16;
-    }
-  }
-}
 
 // gate = silu(gate) * up in f32, rounded to the input's type as a separate kernel would have stored it.
 template <typename Element, int N>
@@ -72,10 +51,7 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int32_t blocks = p.cols / math::kNvfp4Block;
   // The second half of a silu_mul row starts cols elements on: a multiple of 32 bytes, so it is aligned as the row is.
-  const bool aligned =
-      (reinterpret_cast<uintptr_t>(x) | static_cast<uint64_t>(p.x_row_stride | p.x_group_stride) * sizeof(Storage)) %
-          16 ==
-      0;
+  const bool aligned = is_aligned<Element>(x, p.x_row_stride | p.x_group_stride);
 
   for (uint32_t sector = blockIdx.x * Traits::kWarps + threadIdx.x / 32; sector < p.sectors;
        sector += gridDim.x * Traits::kWarps) {
@@ -96,11 +72,11 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
         uint32_t words[kWords];
         if constexpr (kSiluMul) {
           uint32_t up[kWords];
-          load_block<Element>(source + (p.gate_first != 0 ? 0 : p.cols), aligned, words);
-          load_block<Element>(source + (p.gate_first != 0 ? p.cols : 0), aligned, up);
+          load_words<Element>(source + (p.gate_first != 0 ? 0 : p.cols), aligned, words);
+          load_words<Element>(source + (p.gate_first != 0 ? p.cols : 0), aligned, up);
           silu_mul<Element>(words, up);
         } else {
-          load_block<Element>(source, aligned, words);
+          load_words<Element>(source, aligned, words);
         }
         float global_scale = p.global_scale != nullptr ? p.global_scale[group * p.global_scale_stride] : 1.f;
         if (p.is_reciprocal != 0) global_scale = __frcp_rn(global_scale);

@@ -29,6 +29,17 @@ struct Nvfp4QuantizeParams {
 };
 static_assert(sizeof(Nvfp4QuantizeParams) == 104);
 
+// b12x_mxfp8_quantize_{bf16,f16,f32}.
+struct Mxfp8QuantizeParams {
+  const void* x;                     // [rows, cols]; any element-aligned address
+  uint8_t* values;                   // e4m3, [rows, cols], contiguous, 16-byte aligned
+  uint8_t* scales;                   // ue8m0, [rows, cols / 32], contiguous
+  int64_t x_row_stride;              // elements
+  uint32_t half_blocks;              // rows * cols / 16, < 2^31
+  math::Divisor half_blocks_of_row;  // cols / 16; cols is a multiple of 32
+};
+static_assert(sizeof(Mxfp8QuantizeParams) == 48);
+
 // b12x_nvfp4_amax_{bf16,f16,f32}: max |x| over the finite values of x, then global_scale = amax / 2688 (1 if amax is
 // 0).
 struct Nvfp4AmaxParams {

@@ -33,6 +33,20 @@ struct Nvfp4QuantizeTraits {
   }
 };
 
+// Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. Grid-stride, as above.
+struct Mxfp8QuantizeTraits {
+  static constexpr int kThreads = 256;
+  static constexpr int kBlockElements = 32;  // elements that share one scale byte: two lanes' work
+  static constexpr int kLaneElements = 16;
+  static constexpr int kMaxBlocksPerSm = 6;
+
+  static constexpr int64_t grid(int64_t rows, int64_t cols, int sm_count) {
+    const int64_t wanted = (rows * cols / kLaneElements + kThreads - 1) / kThreads;
+    const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
+    return wanted < resident ? wanted : resident;
+  }
+};
+
 // Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. A warp strides over rows.
 struct Nvfp4AmaxTraits {
   static constexpr int kThreads = 256;

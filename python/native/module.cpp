@@ -89,26 +89,48 @@ void global_scale(ffi::TensorView x_in, ffi::TensorView out) {
   });
 }
 
-// input: 0 plain, 1 gate then up, 2 up then gate.
+// x: [rows, cols] or [groups, rows, cols]. input: 0 plain, 1 gate then up, 2 up then gate.
 void quantize(ffi::TensorView x_in, ffi::TensorView scale_in, ffi::TensorView packed, ffi::TensorView scales,
-              int64_t input) {
+              OptionalTensor row_counts, int64_t input, bool global_scale_is_reciprocal) {
   with_errors([&] {
     const TensorView x = view_of("quantize_nvfp4: x", x_in);
-    const QuantizeArgs args{.x = x,
-                            .global_scale = view_of("quantize_nvfp4: global_scale", scale_in),
-                            .packed = view_of("quantize_nvfp4: packed", packed),
-                            .scales = view_of("quantize_nvfp4: scales", scales)};
+    QuantizeArgs args{.x = x,
+                      .global_scale = view_of("quantize_nvfp4: global_scale", scale_in),
+                      .packed = view_of("quantize_nvfp4: packed", packed),
+                      .scales = view_of("quantize_nvfp4: scales", scales)};
+    std::vector<TensorView> tensors{args.x, args.global_scale, args.packed, args.scales};
+    if (row_counts.has_value()) {
+      args.row_counts = view_of("quantize_nvfp4: row_counts", *row_counts);
+      tensors.push_back(args.row_counts);
+    }
     const QuantizeInput layout = input == 0   ? QuantizeInput::kPlain
                                  : input == 1 ? QuantizeInput::kGateUp
                                               : QuantizeInput::kUpGate;
-    run_on({args.x, args.global_scale, args.packed, args.scales}, [&](const Stream& stream) {
-      const QuantizePlan plan = plan_quantize({.rows = x.shape[0],
-                                               .cols = layout == QuantizeInput::kPlain ? x.shape[1] : x.shape[1] / 2,
+    const int64_t x_cols = x.shape[x.rank - 1];
+    run_on(tensors, [&](const Stream& stream) {
+      const QuantizePlan plan = plan_quantize({.rows = x.shape[x.rank - 2],
+                                               .cols = layout == QuantizeInput::kPlain ? x_cols : x_cols / 2,
                                                .dtype = x.dtype,
-                                               .input = layout},
+                                               .input = layout,
+                                               .groups = x.rank == 3 ? x.shape[0] : 1,
+                                               .global_scale_is_reciprocal = global_scale_is_reciprocal},
                                               stream.device.info());
       load(plan, stream.device);
       run_quantize(plan, args, {}, stream);
+    });
+  });
+}
+
+void quantize_mxfp8(ffi::TensorView x, ffi::TensorView values, ffi::TensorView scales) {
+  with_errors([&] {
+    const QuantizeMxfp8Args args{.x = view_of("quantize_mxfp8: x", x),
+                                 .values = view_of("quantize_mxfp8: values", values),
+                                 .scales = view_of("quantize_mxfp8: scales", scales)};
+    run_on({args.x, args.values, args.scales}, [&](const Stream& stream) {
+      const QuantizeMxfp8Plan plan = plan_quantize_mxfp8(
+          {.rows = args.x.shape[0], .cols = args.x.shape[1], .dtype = args.x.dtype}, stream.device.info());
+      load(plan, stream.device);
+      run_quantize_mxfp8(plan, args, {}, stream);
     });
   });
 }
@@ -187,6 +209,7 @@ ffi::String describe_gemm(int64_t m, int64_t n, int64_t k, ffi::String place, in
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(global_scale, global_scale);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(quantize, quantize);
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(quantize_mxfp8, quantize_mxfp8);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(gemm, gemm);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(select_driver, select_driver);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(device_info, device_info);

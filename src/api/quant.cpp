@@ -43,6 +43,10 @@ void load(const QuantizePlan& plan, const Device& device) {
   device.state().load_kernel(plan.kernel, plan.launch.shared_bytes);
 }
 
+void load(const QuantizeMxfp8Plan& plan, const Device& device) {
+  device.state().load_kernel(plan.kernel, plan.launch.shared_bytes);
+}
+
 void run_global_scale(const GlobalScalePlan& plan, const GlobalScaleArgs& args, const Workspace& workspace,
                       const Stream& stream) {
   const std::string_view op = "global_scale";
@@ -132,6 +136,40 @@ void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Work
                                    .gate_first = problem.input == QuantizeInput::kGateUp,
                                    .atoms_k = math::Divisor::of(atoms_k),
                                    .sector_rows_of_group = math::Divisor::of(static_cast<uint32_t>(sectors / atoms_k))};
+  runtime::launch(plan, &params, stream);
+}
+
+void run_quantize_mxfp8(const QuantizeMxfp8Plan& plan, const QuantizeMxfp8Args& args, const Workspace&,
+                        const Stream& stream) {
+  const std::string_view op = "quantize_mxfp8";
+  const auto& [rows, cols, dtype] = plan.problem;
+  const MemoryDevice here = stream.device.memory();
+  using Traits = Mxfp8QuantizeTraits;
+  const Named x{op, "x", args.x};
+  check_dtype(x, {dtype});
+  check_shape(x, {rows, cols}, "rows, cols of the plan");
+  check_rows(x);
+  check_device(x, here);
+  const Named values{op, "values", args.values};
+  check_dtype(values, {DType::kU8, DType::kE4m3});
+  check_shape(values, {rows, cols}, "rows, cols of the plan");
+  check_contiguous(values);
+  check_device(values, here);
+  check_aligned(values, Traits::kLaneElements);
+  const Named scales{op, "scales", args.scales};
+  check_dtype(scales, {DType::kU8});
+  check_shape(scales, {rows, cols / Traits::kBlockElements}, "rows, cols / 32");
+  check_contiguous(scales);
+  check_device(scales, here);
+  if (rows == 0) return;
+
+  const int64_t half_blocks_of_row = cols / Traits::kLaneElements;
+  const Mxfp8QuantizeParams params{.x = args.x.data,
+                                   .values = static_cast<uint8_t*>(args.values.data),
+                                   .scales = static_cast<uint8_t*>(args.scales.data),
+                                   .x_row_stride = args.x.strides[0],
+                                   .half_blocks = static_cast<uint32_t>(rows * half_blocks_of_row),
+                                   .half_blocks_of_row = math::Divisor::of(static_cast<uint32_t>(half_blocks_of_row))};
   runtime::launch(plan, &params, stream);
 }
 

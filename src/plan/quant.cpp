@@ -18,11 +18,15 @@ struct KernelRow {
   std::string_view global_scale;
   std::string_view quantize;
   std::string_view silu_mul_quantize;
+  std::string_view quantize_mxfp8;
 };
 constexpr std::array<KernelRow, 3> kKernels{{
-    {DType::kBf16, "b12x_nvfp4_amax_bf16", "b12x_nvfp4_quantize_bf16", "b12x_nvfp4_silu_mul_quantize_bf16"},
-    {DType::kF16, "b12x_nvfp4_amax_f16", "b12x_nvfp4_quantize_f16", "b12x_nvfp4_silu_mul_quantize_f16"},
-    {DType::kF32, "b12x_nvfp4_amax_f32", "b12x_nvfp4_quantize_f32", "b12x_nvfp4_silu_mul_quantize_f32"},
+    {DType::kBf16, "b12x_nvfp4_amax_bf16", "b12x_nvfp4_quantize_bf16", "b12x_nvfp4_silu_mul_quantize_bf16",
+     "b12x_mxfp8_quantize_bf16"},
+    {DType::kF16, "b12x_nvfp4_amax_f16", "b12x_nvfp4_quantize_f16", "b12x_nvfp4_silu_mul_quantize_f16",
+     "b12x_mxfp8_quantize_f16"},
+    {DType::kF32, "b12x_nvfp4_amax_f32", "b12x_nvfp4_quantize_f32", "b12x_nvfp4_silu_mul_quantize_f32",
+     "b12x_mxfp8_quantize_f32"},
 }};
 
 // Rows, padded to 128, and columns are int32 in the kernels; sectors are counted in 31 bits: 64 GiB of scales.
@@ -96,6 +100,24 @@ QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& dev
   return plan;
 }
 
+QuantizeMxfp8Plan plan_quantize_mxfp8(const QuantizeMxfp8Problem& problem, const DeviceInfo& device) {
+  const std::string_view op = "quantize_mxfp8";
+  check_sizes(op, problem.rows, problem.cols);
+  using Traits = Mxfp8QuantizeTraits;
+  if (problem.cols % Traits::kBlockElements != 0) {
+    fail(op, ": cols is ", problem.cols, ", want a multiple of ", Traits::kBlockElements,
+         ": that many neighbours share one scale");
+  }
+  if (problem.rows * (problem.cols / Traits::kLaneElements) > std::numeric_limits<int32_t>::max()) {
+    fail(op, ": ", problem.rows, " x ", problem.cols, " values, want fewer than 2^35");
+  }
+  QuantizeMxfp8Plan plan{
+      .problem = problem, .kernel = kernels_of(op, problem.dtype).quantize_mxfp8, .launch = {}, .workspace_bytes = 0};
+  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(problem.rows, problem.cols, device.sm_count));
+  plan.launch.block[0] = Traits::kThreads;
+  return plan;
+}
+
 std::string to_string(const GlobalScalePlan& plan) {
   return str("global_scale[", plan.kernel, " rows=", plan.problem.rows, " cols=", plan.problem.cols, " ",
              launch_string(plan.launch), " ws=", plan.workspace_bytes, "]");
@@ -106,6 +128,11 @@ std::string to_string(const QuantizePlan& plan) {
              " cols=", plan.problem.cols, " input=", name_of_input(plan.problem.input),
              plan.problem.global_scale_is_reciprocal ? " gs=reciprocal " : " ", launch_string(plan.launch),
              " ws=", plan.workspace_bytes, "]");
+}
+
+std::string to_string(const QuantizeMxfp8Plan& plan) {
+  return str("quantize_mxfp8[", plan.kernel, " rows=", plan.problem.rows, " cols=", plan.problem.cols, " ",
+             launch_string(plan.launch), " ws=", plan.workspace_bytes, "]");
 }
 
 }  // namespace b12x
@@ -119,4 +146,8 @@ size_t std::hash<b12x::QuantizePlan>::operator()(const b12x::QuantizePlan& plan)
   return b12x::hash_all(plan.kernel, plan.problem.groups, plan.problem.rows, plan.problem.cols,
                         static_cast<int>(plan.problem.input), plan.problem.global_scale_is_reciprocal,
                         plan.launch.grid[0]);
+}
+
+size_t std::hash<b12x::QuantizeMxfp8Plan>::operator()(const b12x::QuantizeMxfp8Plan& plan) const noexcept {
+  return b12x::hash_all(plan.kernel, plan.problem.rows, plan.problem.cols, plan.launch.grid[0]);
 }

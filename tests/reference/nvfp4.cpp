@@ -45,7 +45,9 @@ Nvfp4 quantize(const std::vector<float>& x, int64_t rows, int64_t cols, float gs
       }
       float block_max = 0;
       for (int i = 0; i < kBlock; ++i) block_max = std::max(block_max, std::abs(values[i]));
-      scale = static_cast<uint8_t>(encode_e4m3(block_max / (6.f * gs)));
+      const float wanted = block_max / (6.f * gs);
+      scale = static_cast<uint8_t>(encode_e4m3(wanted));
+      if (std::isnan(wanted)) continue;  // the global scale is NaN
       const float step = std::max(static_cast<float>(decode_e4m3(scale)) * gs, kMinStep);
       for (int i = 0; i < kBlock; ++i) packed[i / 2] |= encode_e2m1(values[i] / step) << (i % 2 * 4);
     }
