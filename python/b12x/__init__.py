@@ -3,7 +3,8 @@
 Tensors decide where a call runs: CUDA tensors on their GPU, CPU tensors on the simulated card. Submodules are imported
 on first use, so `import b12x` costs nothing:
 
-    b12x.quant    NVFP4 quantisation
+    b12x.quant    NVFP4 and MXFP8 quantisation
+    b12x.cute     FP4 and scale-layout helpers of b12x 0.7.2
     b12x.gemm     dense GEMM of NVFP4 operands
     b12x.runtime  devices, drivers, kernel statistics
 """
@@ -15,7 +16,7 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("gemm", "model", "quant", "runtime")
+_SUBMODULES = ("cute", "gemm", "model", "quant", "runtime")
 
 
 def __getattr__(name: str) -> ModuleType:

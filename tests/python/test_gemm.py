@@ -6,7 +6,8 @@ import b12x
 import numpy as np
 import pytest
 import torch
-from b12x.quant.reference import dequantize_nvfp4_reference, unswizzle_block_scale
+from b12x.quant.layout import unswizzle_block_scale
+from b12x.quant.reference import dequantize_nvfp4_reference
 
 
 def operand(rows: int, k: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -102,24 +102,8 @@ def test_fake_quantize_is_the_round_trip() -> None:
     assert torch.equal(reference.fake_quantize(x), reference.unpack_e2m1(packed) * step)
 
 
-@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (3, 5), (128, 4), (129, 9), (300, 16)])
-def test_swizzle_places_every_byte(rows: int, cols: int) -> None:
-    scales = torch.randint(1, 256, (rows, cols), dtype=torch.uint8, generator=torch.Generator().manual_seed(rows))
-    swizzled = reference.swizzle_block_scale(scales)
-    padded_cols = -(-cols // 4) * 4
-    assert swizzled.shape == (-(-rows // 128) * 128, padded_cols)
-    flat, seen = swizzled.flatten(), torch.zeros(swizzled.numel(), dtype=torch.bool)
-    for r in range(rows):
-        for b in range(cols):
-            offset = ((r // 128) * (padded_cols // 4) + b // 4) * 512 + (r % 32) * 16 + (r % 128) // 32 * 4 + b % 4
-            assert flat[offset] == scales[r, b]
-            seen[offset] = True
-    assert not flat[~seen].any(), "padding is zero"
-    assert torch.equal(reference.unswizzle_block_scale(swizzled, rows, cols), scales)
-
-
 def test_refuses_other_shapes() -> None:
     with pytest.raises(ValueError, match=r"shape \[4, 24\].*multiple of 16"):
         reference.quantize_nvfp4_reference(torch.zeros(4, 24))
-    with pytest.raises(ValueError, match="got 7 bytes, want 512"):
-        reference.unswizzle_block_scale(torch.zeros(7, dtype=torch.uint8), 3, 2)
+    with pytest.raises(ValueError, match=r"shape \[4, 24\].*multiple of 32"):
+        reference.quantize_mxfp8_reference(torch.zeros(4, 24))

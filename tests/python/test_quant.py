@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 import tvm_ffi
-from b12x.quant.reference import quantize_nvfp4_reference, swizzle_block_scale
+from b12x.quant.layout import swizzle_block_scale
+from b12x.quant.reference import quantize_nvfp4_reference
 
 DTYPES = [torch.bfloat16, torch.float16, torch.float32]
 

@@ -89,7 +89,7 @@ class KernelBackend:
         w = stack_weights(names, tensors)
         return _KernelLayer(
             w.packed.contiguous().to(self.device),
-            reference.swizzle_block_scale(w.block_scales).to(self.device),
+            quant.swizzle_block_scale(w.block_scales).to(self.device),
             (w.weight_scale * w.input_scale).reshape(1).to(self.device),
             w.input_scale.reshape(1).to(self.device),
             w.input_scale.item(),

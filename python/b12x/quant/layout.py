@@ -1,7 +1,8 @@
 """The 128x4 order of block scales, for NumPy arrays and torch tensors alike: to it, from it, and views of it.
 
-In and out: bytes of scales (uint8, or float8_e4m3fn in torch). A matrix of scales [rows, blocks] is padded with zeros to
-[R, C] = [align(rows, 128), align(blocks, 4)] and cut into atoms of 128 rows x 4 blocks, 512 bytes each, atoms along K first:
+In and out: bytes of scales (uint8, or float8_e4m3fn in torch). A matrix of scales [rows, blocks] is padded with zeros
+to [R, C] = [align(rows, 128), align(blocks, 4)] and cut into atoms of 128 rows x 4 blocks, 512 bytes each, along K
+first:
 
     byte of (r, b) = ((r / 128) * (C / 4) + b / 4) * 512 + (r % 32) * 16 + (r % 128 / 32) * 4 + b % 4
 
@@ -39,7 +40,7 @@ def scale_offset(row: int, block: int, blocks: int) -> int:
 def w13_scale_offset(half: int, row: int, block: int, n: int, blocks: int) -> int:
     """scale_offset of row `row` of half 0 or 1 of a concatenated w13 [2n, k], whose scales are swizzled as one matrix.
 
-    The second half starts at row n, inside an atom unless n is a multiple of 128. b12x has up in half 0, gate in half 1.
+    The second half starts at row n, inside an atom unless n is a multiple of 128. b12x has up first, then gate.
     """
     return scale_offset(half * n + row, block, blocks)
 
@@ -65,17 +66,13 @@ def swizzle_block_scale(scales: Array) -> Array:
     Raises ValueError for another rank.
     """
     if len(scales.shape) not in (2, 3):
-        raise ValueError(
-            f"swizzle_block_scale: scales have shape {list(scales.shape)}, want [rows, blocks] or [groups, rows, blocks]"
-        )
+        got = list(scales.shape)
+        raise ValueError(f"swizzle_block_scale: scales have shape {got}, want [rows, blocks] or [groups, rows, blocks]")
     lead = tuple(scales.shape[:-2])
     rows, blocks = scales.shape[-2:]
     padded_rows, padded_blocks = scale_shape(rows, blocks, 1)
     shape = (*lead, padded_rows, padded_blocks)
-    if _is_torch(scales):
-        padded = _bytes(scales).new_zeros(shape)
-    else:
-        padded = sys.modules["numpy"].zeros(shape, "uint8")
+    padded = _bytes(scales).new_zeros(shape) if _is_torch(scales) else sys.modules["numpy"].zeros(shape, "uint8")
     padded[..., :rows, :blocks] = _bytes(scales)
     tiles = padded.reshape(*lead, padded_rows // 128, 4, 32, padded_blocks // 4, 4)
     k = len(lead)
@@ -110,11 +107,12 @@ def _size(x: Array) -> int:
 
 def get_mma_sf_shape(m: int, k: int, num_groups: int = 1, sf_vec_size: int = BLOCK) -> tuple[int, ...]:
     """(32, 4, ceil(m / 128), 4, ceil(k / sf_vec_size / 4), num_groups): what convert_sf_to_mma_layout returns."""
-    return 32, 4, -(-m // ATOM_ROWS), 4, -(-(-(-k // sf_vec_size)) // ATOM_BLOCKS), num_groups
+    padded_rows, padded_blocks = scale_shape(m, k, sf_vec_size)
+    return 32, 4, padded_rows // ATOM_ROWS, 4, padded_blocks // ATOM_BLOCKS, num_groups
 
 
 def convert_sf_to_mma_layout(sf: Array, m: int, k: int, num_groups: int = 1, sf_vec_size: int = BLOCK) -> Array:
-    """A view of swizzled scales with one index for each digit of the layout: [r % 32, r % 128 / 32, r / 128, b % 4, b / 4, g].
+    """A view of swizzled scales, one index a digit: [r % 32, r % 128 / 32, r / 128, b % 4, b / 4, group].
 
     sf: contiguous scales of num_groups matrices [m, k] in 128x4 order, any shape.
     Raises ValueError when their number is not num_groups * ceil(m / 128) * ceil(ceil(k / sf_vec_size) / 4) * 512.
@@ -143,7 +141,7 @@ def convert_sf_from_mma_layout(sf: Array, m: int, k: int, num_groups: int = 1, s
 
 
 def as_grouped_scale_view(scale_storage: Array, rows: int, cols: int) -> Array:
-    """The view of convert_sf_to_mma_layout on scales [groups, align(rows, 128), align(cols / 16, 4)] of [rows, cols] values.
+    """convert_sf_to_mma_layout of scales [groups, align(rows, 128), align(cols / 16, 4)] of [rows, cols] values.
 
     uint8 torch tensors come out as float8_e4m3fn; NumPy, which has no such type, keeps uint8.
     Raises ValueError for another shape.
@@ -151,8 +149,8 @@ def as_grouped_scale_view(scale_storage: Array, rows: int, cols: int) -> Array:
     want = scale_shape(rows, cols)
     if len(scale_storage.shape) != 3 or tuple(scale_storage.shape[1:]) != want:
         raise ValueError(
-            f"as_grouped_scale_view: scales have shape {list(scale_storage.shape)}, want [groups, {want[0]}, {want[1]}] "
-            f"= [groups, align(rows, 128), align(cols / 16, 4)]"
+            f"as_grouped_scale_view: scales have shape {list(scale_storage.shape)}, want [groups, {want[0]}, {want[1]}]"
+            f" = [groups, align(rows, 128), align(cols / 16, 4)]"
         )
     if _is_torch(scale_storage):
         scale_storage = scale_storage.view(sys.modules["torch"].float8_e4m3fn)

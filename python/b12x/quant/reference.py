@@ -70,12 +70,34 @@ def quantize_nvfp4_reference(x: Tensor, global_scale: float | Tensor | None = No
     scales = block_scales_of(x, gs)
     step = scales.float().repeat_interleave(BLOCK, dim=-1) * gs
     q = round_e2m1(x / step.clamp(min=MIN_STEP))
-    q = torch.where(has_nan.repeat_interleave(BLOCK, dim=-1), 0.0, q)
-    code = torch.bucketize(q.abs(), torch.tensor(E2M1_VALUES)).to(torch.uint8)
-    code = torch.where((q < 0) & (code > 0), code | 8, code)
-    packed = code[:, 0::2] | (code[:, 1::2] << 4)
+    packed = pack_e2m1(torch.where(has_nan.repeat_interleave(BLOCK, dim=-1), 0.0, q))
     scale_bytes = torch.where(has_nan, E4M3_NAN, scales.view(torch.uint8))
     return packed, scale_bytes, gs
+
+
+def pack_e2m1(values: Tensor) -> Tensor:
+    """uint8 [.., cols/2] of float32 values [.., cols] that e2m1 has; zeros of either sign become 0."""
+    code = torch.bucketize(values.abs(), torch.tensor(E2M1_VALUES, device=values.device)).to(torch.uint8)
+    code = torch.where((values < 0) & (code > 0), code | 8, code)
+    return code[..., 0::2] | (code[..., 1::2] << 4)
+
+
+def quantize_mxfp8_reference(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Quantises x [rows, cols] (float32, bfloat16 or float16; cols % 32 == 0) to MXFP8, see b12x.quant.quantize_mxfp8.
+
+    Returns (values uint8 [rows, cols], e4m3 bits; scales uint8 [rows, cols/32], ue8m0). Raises ValueError for another
+    shape.
+    """
+    if x.dim() != 2 or x.shape[1] % 32:
+        raise ValueError(f"quantize_mxfp8: x has shape {list(x.shape)}, want [rows, cols] with cols a multiple of 32")
+    blocks = x.double().unflatten(1, (-1, 32))  # every quotient by a power of two is exact
+    amax = blocks.abs().nan_to_num(nan=0.0, posinf=torch.finfo(torch.float32).max).amax(-1)
+    fraction, exponent = torch.frexp(amax)  # fraction in [0.5, 1); 448 = 0.875 * 2^9
+    scale = torch.where(amax > 0, exponent - 9 + (fraction > 0.875) + 127, 0).clamp(min=0)
+    y = (blocks * torch.exp2(127.0 - scale.double()).unsqueeze(-1)).clamp(-E4M3_MAX, E4M3_MAX)
+    values = y.float().to(torch.float8_e4m3fn).view(torch.uint8)
+    values = torch.where(values == 0x80, 0, torch.where(blocks.isnan(), E4M3_NAN, values))
+    return values.flatten(1).to(torch.uint8), scale.to(torch.uint8)
 
 
 def unpack_e2m1(packed: Tensor) -> Tensor:
@@ -89,29 +111,3 @@ def dequantize_nvfp4_reference(packed: Tensor, block_scales: Tensor, global_scal
     """float32 [rows, cols] of packed uint8 [rows, cols/2], row-major block scales [rows, cols/16] (uint8 or e4m3)."""
     scales = block_scales.view(torch.float8_e4m3fn).float().repeat_interleave(BLOCK, dim=-1)
     return unpack_e2m1(packed) * scales * torch.as_tensor(global_scale, dtype=torch.float32)
-
-
-def swizzle_block_scale(block_scales: Tensor) -> Tensor:
-    """Row-major scales [rows, cols/16] to the device's order: tiles of 128 rows x 4 scales, padded with zero bytes.
-
-    Scale (r, b) of a matrix padded to [R, C] lies at ((r/128)*(C/4) + b/4)*512 + (r%32)*16 + ((r%128)/32)*4 + b%4.
-    Returns uint8 [R, C].
-    """
-    rows, cols = block_scales.shape
-    padded_rows, padded_cols = -(-rows // 128) * 128, -(-cols // 4) * 4
-    padded = torch.zeros(padded_rows, padded_cols, dtype=torch.uint8)
-    padded[:rows, :cols] = block_scales.view(torch.uint8)
-    tiles = padded.view(padded_rows // 128, 4, 32, padded_cols // 4, 4)
-    return tiles.permute(0, 3, 2, 1, 4).reshape(padded_rows, padded_cols)
-
-
-def unswizzle_block_scale(swizzled: Tensor, rows: int, cols: int) -> Tensor:
-    """Inverse of swizzle_block_scale: uint8 [rows, cols] of row-major scales, padding dropped."""
-    padded_rows, padded_cols = -(-rows // 128) * 128, -(-cols // 4) * 4
-    if swizzled.numel() != padded_rows * padded_cols:
-        raise ValueError(
-            f"unswizzle_block_scale: got {swizzled.numel()} bytes, want {padded_rows * padded_cols} = {padded_rows} x "
-            f"{padded_cols} for a [{rows}, {cols}] scale matrix padded to 128 x 4"
-        )
-    tiles = swizzled.view(torch.uint8).view(padded_rows // 128, padded_cols // 4, 32, 4, 4)
-    return tiles.permute(0, 3, 2, 1, 4).reshape(padded_rows, padded_cols)[:rows, :cols].contiguous()
