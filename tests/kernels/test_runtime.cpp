@@ -81,7 +81,7 @@ TEST_CASE("a plan runs only after it was loaded") {
                           .packed = TensorView::contiguous(packed.data(), DType::kU8, {}, {1, 8}),
                           .scales = TensorView::contiguous(scales.data(), DType::kU8, {}, {512})};
   const std::string message = message_of([&] { run_quantize(plan, args, {}, Stream{device}); });
-  CHECK(contains(message, "plan quantize[b12x_nvfp4_quantize_bf16 rows=1 cols=16"));
+  CHECK(contains(message, "plan quantize[b12x_nvfp4_quantize_bf16 groups=1 rows=1 cols=16"));
   CHECK(contains(message, "is not loaded on " + device.info().name));
 }
 
