@@ -1,7 +1,7 @@
 // Contexts: the primary one and those that programs create. All share the one card's memory.
 #include <algorithm>
 
-#include "driver/state.hpp"
+#include "driver/graph.hpp"
 
 using namespace sim::driver;
 
@@ -141,7 +141,7 @@ CUresult CUDAAPI cuCtxGetStreamPriorityRange(int* least, int* greatest) {
   });
 }
 CUresult CUDAAPI cuCtxSynchronize() {
-  return call([] { return CUDA_SUCCESS; });
+  return call([] { return check_no_capture(); });
 }
 
 }  // extern "C"

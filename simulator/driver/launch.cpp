@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "counters/counters.hpp"
-#include "driver/state.hpp"
+#include "driver/work.hpp"
 #include "trace/trace.hpp"
 
 using namespace sim::driver;
@@ -36,12 +36,20 @@ CUresult check_limits(const CUfunc_st& f, const sim::LaunchConfig& c) {
   if (c.cluster.count() != 1)
     return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, f,
                   "cluster " + text(c.cluster) + "; only clusters of one block are simulated");
+  const uint32_t per_sm = sim::blocks_per_sm(k, card, static_cast<uint32_t>(c.block.count()),
+                                             k.static_shared_bytes + c.dynamic_shared_bytes);
+  const uint64_t resident = static_cast<uint64_t>(per_sm) * static_cast<uint64_t>(card.sm_count);
   if (c.dynamic_shared_bytes > f.max_dynamic_shared_bytes)
     return refuse(CUDA_ERROR_INVALID_VALUE, f,
                   std::to_string(c.dynamic_shared_bytes) + " bytes of dynamic shared memory, allowed are " +
                       std::to_string(f.max_dynamic_shared_bytes) +
                       " (raise CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, at most " +
                       std::to_string(card.shared_per_block_optin) + " with static)");
+  if (per_sm == 0) return refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, f, "a block does not fit on an SM of the card");
+  if (c.is_cooperative && c.grid.count() > resident)
+    return refuse(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE, f,
+                  "a cooperative grid of " + std::to_string(c.grid.count()) + " blocks, " + std::to_string(resident) +
+                      " can be resident together");
   return CUDA_SUCCESS;
 }
 
@@ -93,34 +101,50 @@ CUresult gather(const CUfunc_st& f, void** params, void** extra, std::vector<std
   return CUDA_SUCCESS;
 }
 
-CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, void** params, void** extra) {
+CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, void** params, void** extra,
+                bool is_programmatic = false) {
   return call([&]() -> CUresult {
-    State& s = state();
-    if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-    if (!f->kernel->load_error.empty()) return refuse(CUDA_ERROR_INVALID_PTX, *f, f->kernel->load_error);
-    if (const CUresult r = check_limits(*f, config); r != CUDA_SUCCESS) return r;
-    std::vector<std::byte> block;
-    if (const CUresult r = gather(*f, params, extra, block); r != CUDA_SUCCESS) return r;
-    return submit(stream, [&] {
-      std::vector<sim::MakeObserver> observers;
-      if (s.options.counts) observers.push_back(sim::counters::count_grid);
-      if (s.traces) observers.push_back(sim::trace::trace_grid);
-      const sim::LaunchResult result =
-          sim::run_grid(*f->kernel, config, block.data(), s.memory, *s.card, s.options, observers);
-      ++s.options.launch;
-      KernelStat& stat = s.kernel_stats[f->kernel->name];
-      ++stat.launches;
-      stat.warp_instructions += result.counters.warp_instructions;
-      stat.seconds += result.counters.seconds;
-      write_findings(result.findings);
-      // As on hardware, a fault inside the kernel is told by the calls that follow.
-      if (result.status != sim::LaunchResult::Status::kOk) report(to_result(result.status), result.report, true);
-      return CUDA_SUCCESS;
-    });
+    KernelWork work;
+    if (const CUresult r = make_kernel(f, config, params, extra, work); r != CUDA_SUCCESS) return r;
+    work.is_programmatic = is_programmatic;
+    return submit(stream, std::move(work));
   });
 }
 
 }  // namespace
+
+namespace sim::driver {
+
+CUresult make_kernel(CUfunction f, const LaunchConfig& config, void** params, void** extra, KernelWork& out) {
+  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!f->kernel->load_error.empty()) return refuse(CUDA_ERROR_INVALID_PTX, *f, f->kernel->load_error);
+  if (const CUresult r = check_limits(*f, config); r != CUDA_SUCCESS) return r;
+  out.function = f;
+  out.config = config;
+  return gather(*f, params, extra, out.params);
+}
+
+CUresult run_kernel(const KernelWork& work) {
+  State& s = state();
+  if (!is_live(work.function)) return CUDA_ERROR_INVALID_HANDLE;  // a graph can outlive the module of its kernel
+  const Kernel& kernel = *work.function->kernel;
+  std::vector<MakeObserver> observers;
+  if (s.options.counts) observers.push_back(counters::count_grid);
+  if (s.traces) observers.push_back(trace::trace_grid);
+  const LaunchResult result =
+      run_grid(kernel, work.config, work.params.data(), s.memory, *s.card, s.options, observers);
+  ++s.options.launch;
+  KernelStat& stat = s.kernel_stats[kernel.name];
+  ++stat.launches;
+  stat.warp_instructions += result.counters.warp_instructions;
+  stat.seconds += result.counters.seconds;
+  write_findings(result.findings);
+  // As on hardware, a fault inside the kernel is told by the calls that follow.
+  if (result.status != LaunchResult::Status::kOk) report(to_result(result.status), result.report, true);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace sim::driver
 
 extern "C" {
 
@@ -155,13 +179,16 @@ CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, vo
                       .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
                       .cluster = {},
                       .dynamic_shared_bytes = config->sharedMemBytes};
+  bool is_programmatic = false;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     const CUlaunchAttribute& a = config->attrs[i];
+    if (a.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      is_programmatic = a.value.programmaticStreamSerializationAllowed != 0;
     if (a.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) c.is_cooperative = a.value.cooperative != 0;
     if (a.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
       c.cluster = {a.value.clusterDim.x, a.value.clusterDim.y, a.value.clusterDim.z};
   }
-  return launch(f, c, config->hStream, params, extra);
+  return launch(f, c, config->hStream, params, extra, is_programmatic);
 }
 
 }  // extern "C"

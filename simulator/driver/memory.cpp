@@ -1,8 +1,6 @@
-// Allocation, registration of host memory, copies and sets. Device addresses are host addresses; every range that a
-// call names must lie inside one live allocation or plain host memory.
-#include <cstring>
-
-#include "driver/state.hpp"
+// Allocation and registration of host memory. Device addresses are host addresses. An allocation costs the pages that
+// are touched, however large it is: memory is reserved, and committed by the system page by page.
+#include "driver/graph.hpp"
 
 using namespace sim::driver;
 
@@ -11,78 +9,79 @@ namespace {
 void* host(CUdeviceptr address) { return reinterpret_cast<void*>(address); }
 CUdeviceptr device(const void* pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
 
-bool is_device_range(CUdeviceptr address, size_t bytes) {
-  return bytes == 0 || state().memory.find(address, bytes).has_value();
-}
+constexpr unsigned kHostFlags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
+constexpr size_t kPitch = 512;
 
-CUresult out_of_range(const char* what, CUdeviceptr address, size_t bytes) {
-  return report(
-      CUDA_ERROR_INVALID_VALUE,
-      std::string(what) + " of " + std::to_string(bytes) + " bytes: " + state().memory.describe(address, bytes), false);
-}
-
-CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by) {
-  if (out == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-  State& s = state();
-  if (bytes > s.card->memory_bytes - std::min(s.card->memory_bytes, s.memory.bytes_in_use()))
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  *out = s.memory.allocate(bytes, by);
-  return *out != 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
-}
-
-CUresult release(CUdeviceptr address) {
-  if (address == 0) return CUDA_SUCCESS;
-  return state().memory.free(address) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult copy(CUdeviceptr to, CUdeviceptr from, size_t bytes, bool to_device, bool from_device, CUstream stream) {
-  return submit(stream, [=]() -> CUresult {
-    if (bytes == 0) return CUDA_SUCCESS;
-    if (to == 0 || from == 0) return CUDA_ERROR_INVALID_VALUE;
-    if (to_device && !is_device_range(to, bytes)) return out_of_range("copy to the device", to, bytes);
-    if (from_device && !is_device_range(from, bytes)) return out_of_range("copy from the device", from, bytes);
-    std::memmove(host(to), host(from), bytes);
-    return CUDA_SUCCESS;
-  });
-}
-
-template <class T>
-CUresult fill(CUdeviceptr to, T value, size_t count, CUstream stream) {
+CUresult allocate_safely(CUdeviceptr* out, size_t bytes, const char* by, const Origin& origin = {}) {
   return call([&] {
-    return submit(stream, [=]() -> CUresult {
-      if (to % sizeof(T) != 0) return CUDA_ERROR_INVALID_VALUE;
-      if (!is_device_range(to, count * sizeof(T))) return out_of_range("set", to, count * sizeof(T));
-      for (size_t i = 0; i < count; ++i)
-        std::memcpy(static_cast<std::byte*>(host(to)) + i * sizeof(T), &value, sizeof(T));
-      return CUDA_SUCCESS;
-    });
+    const CUresult r = check_capture_safe();
+    return r == CUDA_SUCCESS ? allocate(out, bytes, by, origin) : r;
   });
 }
 
 }  // namespace
 
+namespace sim::driver {
+
+CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by, const Origin& origin) {
+  if (out == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+  State& s = state();
+  if (bytes > s.card->memory_bytes - std::min(s.card->memory_bytes, s.memory.bytes_in_use()))
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  *out = s.memory.allocate(bytes, by);
+  if (*out == 0) return CUDA_ERROR_OUT_OF_MEMORY;
+  s.origins[*out] = origin;
+  return CUDA_SUCCESS;
+}
+
+CUresult release(CUdeviceptr address) {
+  if (address == 0) return CUDA_SUCCESS;
+  if (!state().memory.free(address)) return CUDA_ERROR_INVALID_VALUE;
+  state().origins.erase(address);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace sim::driver
+
 extern "C" {
 
-CUresult CUDAAPI cuMemAlloc_v2(CUdeviceptr* out, size_t bytes) {
-  return call([&] { return allocate(out, bytes, "cuMemAlloc"); });
-}
+CUresult CUDAAPI cuMemAlloc_v2(CUdeviceptr* out, size_t bytes) { return allocate_safely(out, bytes, "cuMemAlloc"); }
 CUresult CUDAAPI cuMemFree_v2(CUdeviceptr address) {
-  return call({.context = true, .healthy = false}, [&] { return release(address); });
+  return call({.context = true, .healthy = false}, [&] {
+    const CUresult r = check_capture_safe();
+    return r == CUDA_SUCCESS ? release(address) : r;
+  });
 }
-CUresult CUDAAPI cuMemAllocAsync(CUdeviceptr* out, size_t bytes, CUstream stream) {
-  return call([&] { return submit(stream, [&] { return allocate(out, bytes, "cuMemAllocAsync"); }); });
+CUresult CUDAAPI cuMemAllocPitch_v2(CUdeviceptr* out, size_t* pitch, size_t width, size_t height, unsigned element) {
+  if (pitch == nullptr || (element != 4 && element != 8 && element != 16)) return CUDA_ERROR_INVALID_VALUE;
+  *pitch = (width + kPitch - 1) / kPitch * kPitch;
+  return allocate_safely(out, *pitch * height, "cuMemAllocPitch");
 }
-CUresult CUDAAPI cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
-  return call([&] { return submit(stream, [&] { return release(address); }); });
+CUresult CUDAAPI cuMemAllocManaged(CUdeviceptr* out, size_t bytes, unsigned int flags) {
+  if (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST) return CUDA_ERROR_INVALID_VALUE;
+  return allocate_safely(out, bytes, "cuMemAllocManaged", {Origin::Kind::kManaged, flags, nullptr});
 }
-CUresult CUDAAPI cuMemAllocManaged(CUdeviceptr* out, size_t bytes, unsigned int) {
-  return call([&] { return allocate(out, bytes, "cuMemAllocManaged"); });
-}
-CUresult CUDAAPI cuMemHostAlloc(void** out, size_t bytes, unsigned int) {
-  return call([&] { return allocate(reinterpret_cast<CUdeviceptr*>(out), bytes, "cuMemHostAlloc"); });
+CUresult CUDAAPI cuMemHostAlloc(void** out, size_t bytes, unsigned int flags) {
+  if (out == nullptr || (flags & ~kHostFlags) != 0) return CUDA_ERROR_INVALID_VALUE;
+  CUdeviceptr address = 0;
+  const CUresult r = allocate_safely(&address, bytes, "cuMemHostAlloc", {Origin::Kind::kHost, flags, nullptr});
+  *out = host(address);
+  return r;
 }
 CUresult CUDAAPI cuMemAllocHost_v2(void** out, size_t bytes) { return cuMemHostAlloc(out, bytes, 0); }
 CUresult CUDAAPI cuMemFreeHost(void* pointer) { return cuMemFree_v2(device(pointer)); }
+CUresult CUDAAPI cuMemHostGetFlags(unsigned int* flags, void* pointer) {
+  return call([&] {
+    const auto found = state().memory.find(device(pointer), 1);
+    if (flags == nullptr || !found) return CUDA_ERROR_INVALID_VALUE;
+    const auto origin = state().origins.find(found->address);
+    if (found->is_owned && (origin == state().origins.end() || origin->second.kind != Origin::Kind::kHost))
+      return CUDA_ERROR_INVALID_VALUE;
+    // With unified addresses all host memory of the driver is mapped.
+    *flags = CU_MEMHOSTALLOC_DEVICEMAP | (found->is_owned ? origin->second.flags : 0);
+    return CUDA_SUCCESS;
+  });
+}
 CUresult CUDAAPI cuMemGetInfo_v2(size_t* free_bytes, size_t* total) {
   return call([&] {
     if (free_bytes == nullptr || total == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -123,84 +122,16 @@ CUresult CUDAAPI cuMemHostGetDevicePointer_v2(CUdeviceptr* out, void* pointer, u
     return CUDA_SUCCESS;
   });
 }
-CUresult CUDAAPI cuPointerGetAttribute(void* value, CUpointer_attribute which, CUdeviceptr address) {
-  return call([&] {
-    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const auto found = state().memory.find(address, 1);
-    if (!found) return CUDA_ERROR_INVALID_VALUE;
-    switch (which) {
-      case CU_POINTER_ATTRIBUTE_CONTEXT:
-        *static_cast<CUcontext*>(value) = current_context();
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-        *static_cast<CUmemorytype*>(value) = found->is_owned ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-        *static_cast<CUdeviceptr*>(value) = address;
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-        *static_cast<void**>(value) = host(address);
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-        *static_cast<int*>(value) = 0;
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-        *static_cast<bool*>(value) = false;
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
-        *static_cast<CUdeviceptr*>(value) = found->address;
-        return CUDA_SUCCESS;
-      case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
-        *static_cast<size_t*>(value) = found->bytes;
-        return CUDA_SUCCESS;
-      default:
-        return CUDA_ERROR_NOT_SUPPORTED;
-    }
+// Where pages lie is not simulated: advice and prefetching are accepted for memory that exists.
+CUresult CUDAAPI cuMemAdvise_v2(CUdeviceptr address, size_t bytes, CUmem_advise, CUmemLocation) {
+  return call([&] { return state().memory.find(address, bytes) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE; });
+}
+CUresult CUDAAPI cuMemPrefetchAsync_v2(CUdeviceptr address, size_t bytes, CUmemLocation, unsigned int flags,
+                                       CUstream stream) {
+  return call([&]() -> CUresult {
+    if (flags != 0 || !state().memory.find(address, bytes)) return CUDA_ERROR_INVALID_VALUE;
+    return submit(stream, EmptyWork{});
   });
-}
-
-CUresult CUDAAPI cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t bytes, CUstream stream) {
-  return call([&] { return copy(to, device(from), bytes, true, false, stream); });
-}
-CUresult CUDAAPI cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t bytes, CUstream stream) {
-  return call([&] { return copy(device(to), from, bytes, false, true, stream); });
-}
-CUresult CUDAAPI cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
-  return call([&] { return copy(to, from, bytes, true, true, stream); });
-}
-CUresult CUDAAPI cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
-  return call([&] { return copy(to, from, bytes, false, false, stream); });
-}
-CUresult CUDAAPI cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t bytes) {
-  return cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr);
-}
-CUresult CUDAAPI cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t bytes) {
-  return cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
-}
-CUresult CUDAAPI cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
-  return cuMemcpyDtoDAsync_v2(to, from, bytes, nullptr);
-}
-CUresult CUDAAPI cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
-  return cuMemcpyAsync(to, from, bytes, nullptr);
-}
-
-CUresult CUDAAPI cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
-  return fill(to, value, count, stream);
-}
-CUresult CUDAAPI cuMemsetD16Async(CUdeviceptr to, unsigned short value, size_t count, CUstream stream) {
-  return fill(to, value, count, stream);
-}
-CUresult CUDAAPI cuMemsetD32Async(CUdeviceptr to, unsigned int value, size_t count, CUstream stream) {
-  return fill(to, value, count, stream);
-}
-CUresult CUDAAPI cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count) {
-  return fill(to, value, count, nullptr);
-}
-CUresult CUDAAPI cuMemsetD16_v2(CUdeviceptr to, unsigned short value, size_t count) {
-  return fill(to, value, count, nullptr);
-}
-CUresult CUDAAPI cuMemsetD32_v2(CUdeviceptr to, unsigned int value, size_t count) {
-  return fill(to, value, count, nullptr);
 }
 
 }  // extern "C"

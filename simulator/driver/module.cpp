@@ -3,7 +3,7 @@
 #include <iterator>
 
 #include "driver/fatbin.hpp"
-#include "driver/state.hpp"
+#include "driver/graph.hpp"
 
 using namespace sim::driver;
 
@@ -12,6 +12,7 @@ namespace {
 CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string& name) {
   if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
   *out = nullptr;
+  if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
   State& s = state();
   std::string_view ptx;
   try {

@@ -36,18 +36,37 @@ struct CUctx_st {
   unsigned flags = 0;
   bool is_primary = false;
 };
+namespace sim::driver {
+struct Capture;
+}
 struct CUstream_st {
   unsigned flags = 0;
   int priority = 0;
   unsigned long long id = 0;
+  bool is_legacy = false;                           // the null stream
+  std::shared_ptr<sim::driver::Capture> capture{};  // of the sequence that records what is submitted, if one does
+  std::vector<CUgraphNode> frontier{};              // what the next captured node depends on
 };
 struct CUevent_st {
   unsigned flags = 0;
   bool is_recorded = false;
   std::chrono::steady_clock::time_point time;
+  std::shared_ptr<sim::driver::Capture> capture{};  // set while the last record was a captured one
+  std::vector<CUgraphNode> frontier{};              // of the captured stream when it was recorded
+};
+struct CUmemPoolHandle_st {
+  int reuse_policies[3] = {1, 1, 1};  // follow events, opportunistic, internal dependencies
+  uint64_t release_threshold = 0, used = 0, used_high = 0;
 };
 
 namespace sim::driver {
+
+// What allocated a range, where Memory only knows that it is owned.
+struct Origin {
+  enum class Kind : uint8_t { kDevice, kHost, kManaged, kPool } kind = Kind::kDevice;
+  unsigned flags = 0;
+  CUmemoryPool pool = nullptr;
+};
 
 struct KernelStat {
   uint64_t launches = 0;
@@ -62,6 +81,9 @@ struct State {
   std::string findings_file;   // "" = findings are printed only
   bool traces = false;         // launches write what they execute (trace/trace.hpp)
   Memory memory;
+  std::map<CUdeviceptr, Origin> origins;  // of owned ranges
+  CUmemPoolHandle_st default_pool;
+  CUmemoryPool current_pool = &default_pool;
   CUctx_st primary{.flags = 0, .is_primary = true};
   int primary_references = 0;
   CUresult sticky_error =
@@ -71,6 +93,8 @@ struct State {
   std::unordered_set<const void*> live;  // every handle that is valid
   std::map<const CUmod_st*, std::unique_ptr<CUmod_st>> modules;
   std::set<std::unique_ptr<CUctx_st>> contexts;
+  CUstream_st legacy_stream{.is_legacy = true};
+  std::vector<std::shared_ptr<Capture>> captures;  // active ones
   unsigned long long next_id = 1;
 };
 State& state();
@@ -85,19 +109,30 @@ struct Required {
 CUresult call(Required required, const std::function<CUresult()>& body);
 inline CUresult call(const std::function<CUresult()>& body) { return call(Required{}, body); }
 
+// While a host function runs on a stream, its thread may not call the driver: CUDA_ERROR_NOT_PERMITTED.
+struct HostFunction {
+  HostFunction();
+  ~HostFunction();
+};
+
 CUcontext current_context();
 std::vector<CUcontext>& context_stack();  // of the calling thread
 
-// True for the null, legacy and per-thread default streams and for streams of ours.
-bool is_stream(CUstream stream);
+// The stream behind a handle, default streams included; nullptr: there is none. The null handle is the legacy stream,
+// or the calling thread's own where an entry point ending in _ptsz or _ptds was called.
+CUstream_st* find_stream(CUstream stream);
+struct PerThreadDefault {  // for the time of one such call
+  PerThreadDefault();
+  ~PerThreadDefault();
+};
 template <class T>
 bool is_live(const T* handle) {
   return handle != nullptr && state().live.contains(handle);
 }
 
-// Work on a stream runs when it is submitted: that is one of the legal schedules, since the host enqueues in an order
-// that respects every event.
-CUresult submit(CUstream stream, const std::function<CUresult()>& work);
+// Memory of the card with what allocated it; release() forgets both.
+CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by, const Origin& origin = {});
+CUresult release(CUdeviceptr address);
 
 // From B12X_SIM_* variables; "" or what is wrong with one of them. B12X_SIM_COUNTERS_FILE makes the process append its
 // counters to that file when it ends.

@@ -5,7 +5,9 @@
 #include <cuda.h>
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 inline std::string name_of(CUresult r) {
   const char* name = nullptr;
@@ -56,3 +58,19 @@ DONE:
 }
 )";
 }
+
+// Words of device memory.
+struct Words {
+  CUdeviceptr at = 0;
+  size_t count;
+  explicit Words(size_t n, uint32_t value = 0) : count(n) {
+    ok(cuMemAlloc_v2(&at, n * 4));
+    ok(cuMemsetD32_v2(at, value, n));
+  }
+  ~Words() { cuMemFree_v2(at); }
+  std::vector<uint32_t> read() const {
+    std::vector<uint32_t> host(count);
+    ok(cuMemcpyDtoH_v2(host.data(), at, count * 4));
+    return host;
+  }
+};

@@ -1,0 +1,130 @@
+// Executable graphs: a copy of a graph in an order that respects its edges. Launching one runs its nodes; with a seed,
+// nodes that no edge orders run in an order that the seed draws, so that a missing edge shows.
+#include "driver/graph.hpp"
+
+using namespace sim::driver;
+
+namespace sim::driver {
+
+CUresult run_graph(const CUgraph_st&, const std::vector<CUgraphNode_st*>& order) {
+  for (const CUgraphNode_st* node : order) {
+    if (!node->is_enabled) continue;
+    if (const CUresult r = run(node->work); r != CUDA_SUCCESS) return r;
+  }
+  return CUDA_SUCCESS;
+}
+
+}  // namespace sim::driver
+
+namespace {
+
+CUresult instantiate(CUgraphExec* out, CUgraph graph, unsigned long long flags, CUgraphInstantiateResult* result) {
+  if (out == nullptr || !is_live(graph)) return CUDA_ERROR_INVALID_VALUE;
+  if ((flags & CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH) != 0)
+    return report(CUDA_ERROR_NOT_SUPPORTED, "graphs that kernels launch are not simulated", false);
+  auto exec = std::make_unique<CUgraphExec_st>();
+  exec->graph = clone(*graph);
+  exec->order = topological_order(*exec->graph, 0);
+  exec->flags = flags;
+  if (exec->order.size() != graph->nodes.size()) {
+    *result = CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE;
+    return report(CUDA_ERROR_INVALID_VALUE, "the graph has a cycle", false);
+  }
+  *result = CUDA_GRAPH_INSTANTIATE_SUCCESS;
+  *out = exec.release();
+  state().live.insert(*out);
+  return CUDA_SUCCESS;
+}
+
+// Why `graph` cannot replace what `exec` runs; success when it can. Nodes are paired in the order of their creation.
+CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& graph) {
+  const auto differs = [](CUgraphExecUpdateResult why, CUgraphNode node, CUgraphNode from) {
+    return CUgraphExecUpdateResultInfo{why, node, from};
+  };
+  for (size_t i = 0; i < mine.nodes.size() && i < graph.nodes.size(); ++i) {
+    const CUgraphNode_st &a = *mine.nodes[i], &b = *graph.nodes[i];
+    CUgraphNode_st* node = graph.nodes[i].get();
+    if (a.work.index() != b.work.index()) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED, node, nullptr);
+    if (const auto* child = std::get_if<ChildWork>(&a.work)) {
+      const auto inner = compare(*child->graph, *std::get<ChildWork>(b.work).graph);
+      if (inner.result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return differs(inner.result, node, nullptr);
+    }
+    if (const auto* kernel = std::get_if<KernelWork>(&a.work);
+        kernel != nullptr && kernel->config.is_cooperative != std::get<KernelWork>(b.work).config.is_cooperative)
+      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED, node, nullptr);
+    if (a.dependencies.size() != b.dependencies.size())
+      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, nullptr);
+    for (size_t d = 0; d < a.dependencies.size(); ++d)
+      if (a.dependencies[d].from->id != b.dependencies[d].from->id)
+        return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, b.dependencies[d].from);
+  }
+  if (mine.nodes.size() != graph.nodes.size())
+    return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, nullptr, nullptr);
+  return differs(CU_GRAPH_EXEC_UPDATE_SUCCESS, nullptr, nullptr);
+}
+
+CUresult on_exec(CUgraphExec exec, const std::function<CUresult(CUgraphExec_st&)>& body) {
+  return call([&] { return is_live(exec) ? body(*exec) : CUDA_ERROR_INVALID_VALUE; });
+}
+
+}  // namespace
+
+extern "C" {
+
+CUresult CUDAAPI cuGraphInstantiateWithFlags(CUgraphExec* out, CUgraph graph, unsigned long long flags) {
+  CUgraphInstantiateResult result{};
+  return call([&] { return instantiate(out, graph, flags, &result); });
+}
+CUresult CUDAAPI cuGraphInstantiateWithParams(CUgraphExec* out, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS* params) {
+  return call([&]() -> CUresult {
+    if (params == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    params->result_out = CUDA_GRAPH_INSTANTIATE_ERROR;
+    params->hErrNode_out = nullptr;
+    if ((params->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) != 0 && find_stream(params->hUploadStream) == nullptr)
+      return CUDA_ERROR_INVALID_HANDLE;
+    return instantiate(out, graph, params->flags, &params->result_out);
+  });
+}
+CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec exec) {
+  return call({.context = false, .healthy = false}, [&] {
+    if (!is_live(exec)) return CUDA_ERROR_INVALID_VALUE;
+    state().live.erase(exec);
+    delete exec;
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuGraphExecGetFlags(CUgraphExec exec, cuuint64_t* flags) {
+  return on_exec(exec, [&](CUgraphExec_st& e) {
+    if (flags == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    *flags = e.flags;
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo* info) {
+  return on_exec(exec, [&](CUgraphExec_st& e) {
+    if (!is_live(graph) || info == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    *info = compare(*e.graph, *graph);
+    if (info->result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+    auto renewed = clone(*graph);
+    for (size_t i = 0; i < e.graph->nodes.size(); ++i) e.graph->nodes[i]->work = std::move(renewed->nodes[i]->work);
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuGraphUpload(CUgraphExec exec, CUstream stream) {
+  return on_exec(
+      exec, [&](CUgraphExec_st&) { return find_stream(stream) != nullptr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; });
+}
+// On a stream that is being captured, the graph becomes a child node.
+CUresult CUDAAPI cuGraphLaunch(CUgraphExec exec, CUstream handle) {
+  return on_exec(exec, [&](CUgraphExec_st& e) -> CUresult {
+    const CUstream_st* stream = find_stream(handle);
+    if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
+    if (stream->capture != nullptr) return submit(handle, ChildWork{clone(*e.graph)});
+    if (const CUresult r = submit(handle, EmptyWork{}); r != CUDA_SUCCESS) return r;
+    const uint64_t seed = state().options.seed;
+    if (seed != 0) e.order = topological_order(*e.graph, seed + state().next_id++);
+    return run_graph(*e.graph, e.order);
+  });
+}
+
+}  // extern "C"

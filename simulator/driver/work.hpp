@@ -1,0 +1,56 @@
+// A piece of work that streams and graphs run: everything it needs is in it by value, so it may run at once, or as a
+// graph's node as often as one likes after the call that made it has returned.
+#pragma once
+
+#include <variant>
+
+#include "driver/state.hpp"
+
+struct CUgraph_st;
+
+namespace sim::driver {
+
+struct KernelWork {
+  CUfunction function = nullptr;
+  LaunchConfig config;
+  std::vector<std::byte> params;  // the kernel's parameter block
+  bool is_programmatic = false;   // may start before the grid ahead of it in its stream has ended
+};
+// Rows of bytes. HOST memory is not checked, DEVICE memory must lie in one allocation, UNIFIED is whichever it is.
+struct CopyWork {
+  CUDA_MEMCPY3D shape{};
+};
+struct FillWork {
+  CUDA_MEMSET_NODE_PARAMS shape{};
+};
+struct HostWork {
+  CUDA_HOST_NODE_PARAMS call{};
+};
+struct RecordWork {
+  CUevent event = nullptr;
+};
+struct WaitWork {
+  CUevent event = nullptr;
+};
+struct EmptyWork {};
+struct ChildWork {
+  std::shared_ptr<CUgraph_st> graph;
+};
+using Work = std::variant<EmptyWork, KernelWork, CopyWork, FillWork, HostWork, RecordWork, WaitWork, ChildWork>;
+
+CUresult run(const Work& work);
+
+// Checks and makes work from what callers pass; the error is what the real driver answers.
+CUresult make_kernel(CUfunction function, const LaunchConfig& config, void** params, void** extra, KernelWork& out);
+CUresult make_copy(const CUDA_MEMCPY3D& shape, CopyWork& out);
+CUresult make_fill(const CUDA_MEMSET_NODE_PARAMS& shape, FillWork& out);
+
+CUresult run_kernel(const KernelWork& work);
+CUresult run_copy(const CopyWork& work);
+CUresult run_fill(const FillWork& work);
+
+// Work on a stream runs when it is submitted: that is one of the legal schedules, since the host enqueues in an order
+// that respects every event. On a stream that is being captured it becomes a node of the graph instead.
+CUresult submit(CUstream stream, Work work);
+
+}  // namespace sim::driver
