@@ -220,7 +220,9 @@ BlockOutcome run_scheduled(Block& block) {
       end_copies(block);
       return BlockOutcome::kFinished;
     }
-    if (!land_copy(block, false)) return BlockOutcome::kStalled;
+    if (land_copy(block, false)) continue;
+    schedule.stall();
+    return BlockOutcome::kStalled;
   }
   return BlockOutcome::kTurnOver;
 }

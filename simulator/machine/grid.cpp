@@ -34,7 +34,7 @@ constexpr uint64_t kMostAtATime = 8;           // blocks that a seed lets share 
 struct Resident {
   std::unique_ptr<BlockStorage> storage;
   bool is_finished = false;
-  bool is_stuck = false;  // in a seeded run: nothing has moved since it could not get on
+  bool is_stuck = false;  // it could not get on, and nothing has moved since
 };
 
 struct Worker {
@@ -93,7 +93,9 @@ bool advance(Run& run, Resident& r) {
     run.record(block.index, Status::kLaunchFailed, std::string("simulator: ") + error.what());
     r.is_finished = true;
   }
-  return outcome != BlockOutcome::kStalled || block.progress != before;
+  const bool has_moved = r.is_finished || block.progress != before;
+  r.is_stuck = !has_moved && outcome == BlockOutcome::kStalled;
+  return has_moved;
 }
 
 void release_finished(Run& run, Worker& me) {
@@ -168,7 +170,9 @@ bool is_dead(Run& run) {
   for (uint64_t round = 0;; ++round) {
     bool moved = false;
     for (Worker* worker : run.workers)
-      for (Resident& r : worker->resident) moved |= advance(run, r);
+      for (Resident& r : worker->resident) do
+          moved |= advance(run, r);
+        while (!moved && !r.is_stuck && !r.is_finished);  // its turn was over
     if (moved) return false;
     uint64_t state = 0;
     for (Worker* worker : run.workers)
@@ -239,7 +243,7 @@ void work_seeded(Run& run, Worker& me) {
       if (!r.is_stuck) able.push_back(&r);
     if (able.empty()) {
       if (start_block(run, me)) continue;
-      if (me.resident.empty() || !wait_for_others(run, 0)) return;
+      if (me.resident.empty() || !wait_for_others(run, 0)) return;  // alone: looks whether all are dead
       for (Resident& r : me.resident) r.is_stuck = false;
       release_finished(run, me);
       continue;
@@ -247,8 +251,6 @@ void work_seeded(Run& run, Worker& me) {
     Resident& r = *able[run.choices.below(Choice::kBlock, able.size())];
     if (advance(run, r))
       for (Resident& other : me.resident) other.is_stuck = false;
-    else
-      r.is_stuck = true;
     release_finished(run, me);
   }
 }

@@ -67,7 +67,9 @@ Schedule::Schedule(const Block& block, const uint8_t* visible)
 }
 
 void Schedule::begin_turn() {
-  for (Turn& turn : turns_) turn.polled_at = kNever;
+  if (is_stalled_)
+    for (Turn& turn : turns_) turn.polled_at = kNever;
+  is_stalled_ = false;
   if (draws_) turn_end_ = steps_ + 1 + choices.below(Choice::kTurn, kLongestTurn);
 }
 

@@ -55,8 +55,9 @@ class Schedule {
  public:
   Schedule(const Block& block, const uint8_t* visible);
 
-  // A call of run_block begins: everybody who polled may look again, others may have helped.
+  // A call of run_block begins. After a stall everybody who polled looks again: others may have helped.
   void begin_turn();
+  void stall() { is_stalled_ = true; }
   // The warp to run; nullptr: nobody can get on before something changes.
   Warp* next(Block& block);
   // `warp` has left its loop; `before` is Block::progress from when it entered.
@@ -85,7 +86,7 @@ class Schedule {
   const uint8_t* visible_;
   std::vector<Turn> turns_;  // by warp
   size_t last_ = 0;          // warp that ran last
-  bool is_interrupted_ = false;
+  bool is_interrupted_ = false, is_stalled_ = false;
   bool draws_ = false, parts_lanes_ = false;
   uint64_t steps_ = 0, turn_end_ = 0;
   uint64_t changes_[kChanges] = {};

@@ -217,6 +217,13 @@ TEST_CASE("spinning warps starve nobody") {
   for (uint64_t seed = 0; seed <= 12; ++seed) CHECK(run_ok(body, {.block = {256}}, seed)[0] == 1);
 }
 
+TEST_CASE("a deadlock of many polling warps is found, turns or not") {
+  const std::string body =
+      "$spin:\nfence.acq_rel.gpu;\nfence.acq_rel.gpu;\nld.volatile.global.u32 %r2, [%rd1];\nsetp.eq.u32 %p1, %r2, 0;\n@%p1 bra $spin;";
+  for (uint64_t seed = 0; seed <= 6; ++seed)
+    CHECK(run(body, {.grid = {3}, .block = {1024}}, seeded(seed)).launch.status == Status::kDeadlock);
+}
+
 TEST_CASE("try_wait may fail for nothing under a seed, never without") {
   const std::string body = R"(
     mbarrier.init.shared.b64 [%r1], 1;
