@@ -1,21 +1,16 @@
 // Runs a grid on the host's cores. Each worker holds blocks that can be left and resumed: when all of a worker's blocks
 // poll, it starts another one (as many as the card could hold at a time), and when all workers are stuck, one of them
-// goes through every resident block alone. It lets simulated time jump, and if the state of the whole grid repeats, no
-// block can ever get on: that is a deadlock, not a time-out.
+// asks whether the grid is dead (residents.cpp). A seeded run has one worker, and the seed chooses the next block.
 #include <immintrin.h>
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <optional>
 #include <thread>
 
-#include "machine/async.hpp"
-#include "machine/deadlock.hpp"
 #include "machine/fault.hpp"
 #include "machine/observers.hpp"
 #include "machine/pool.hpp"
-#include "machine/storage.hpp"
+#include "machine/residents.hpp"
 
 namespace sim {
 namespace {
@@ -24,181 +19,9 @@ using Status = LaunchResult::Status;
 
 constexpr uint32_t kDefaultMxcsr = 0x1f80;  // round to nearest, subnormals kept, no traps
 constexpr auto kPause = std::chrono::microseconds(50);
-constexpr int kSpins = 64;                     // looks at the others' progress before a worker sleeps
-constexpr uint64_t kMostRounds = 1ull << 24;   // of the lone look, against polls whose state never repeats
-constexpr uint64_t kLongestJump = 1ull << 32;  // cycles, about 2 s
-constexpr size_t kKeptStorages = 2;            // per worker between launches
-constexpr uint64_t kMostWaiting = 32;          // blocks that a seed chooses the next one from
-constexpr uint64_t kMostAtATime = 8;           // blocks that a seed lets share the host
-
-struct Resident {
-  std::unique_ptr<BlockStorage> storage;
-  bool is_finished = false;
-  bool is_stuck = false;  // it could not get on, and nothing has moved since
-};
-
-struct Worker {
-  std::vector<Resident> resident;
-  std::vector<std::unique_ptr<BlockStorage>> spare;  // survives launches
-  std::vector<std::unique_ptr<BlockStorage>> ready;  // prepared for this launch
-  std::atomic<uint64_t> moves{0};                    // for the others: something may have changed
-  uint64_t cycles = 0, executed = 0;
-  std::unique_ptr<Observer> observer;  // of this launch
-};
-
-struct Run {
-  Grid grid;
-  uint64_t total = 0, capacity = 0;
-  uint32_t per_sm = 0;
-  std::vector<Worker*> workers;
-  std::atomic<uint64_t> next{0}, resident{0};
-  std::atomic<uint64_t> lowest_fault{~0ull};  // blocks above it need not run
-  std::atomic<bool> is_over{false};
-  Choices choices;                // of a seeded run
-  std::vector<uint64_t> waiting;  // in a seeded run: blocks whose turn to start it may be, all of which would fit
-  std::mutex mutex;
-  std::condition_variable changed;
-  unsigned active = 0, stuck = 0;
-  LaunchResult result;
-
-  void record(uint64_t block, Status status, std::string report, std::optional<Finding> finding = {}) {
-    const std::lock_guard lock(record_mutex);
-    if (block >= lowest_fault.load()) return;
-    lowest_fault = block;
-    result.status = status;
-    result.report = std::move(report);
-    ended_by = std::move(finding);
-  }
-  std::optional<Finding> ended_by;  // of the fault that `result` tells
-  std::mutex record_mutex;
-};
-
-// Returns true when the block's state has changed.
-bool advance(Run& run, Resident& r) {
-  Block& block = r.storage->block();
-  if (r.is_finished) return false;
-  if (block.index > run.lowest_fault.load(std::memory_order_relaxed)) {
-    r.is_finished = true;
-    return true;
-  }
-  const uint64_t before = block.progress;
-  BlockOutcome outcome = BlockOutcome::kFinished;
-  try {
-    outcome = run_block(block);
-    r.is_finished = outcome == BlockOutcome::kFinished;
-  } catch (const Fault& fault) {
-    run.record(block.index, fault.status, fault.report, fault.finding);
-    r.is_finished = true;
-  } catch (const std::exception& error) {
-    run.record(block.index, Status::kLaunchFailed, std::string("simulator: ") + error.what());
-    r.is_finished = true;
-  }
-  const bool has_moved = r.is_finished || block.progress != before;
-  r.is_stuck = !has_moved && outcome == BlockOutcome::kStalled;
-  return has_moved;
-}
-
-void release_finished(Run& run, Worker& me) {
-  for (size_t n = 0; n < me.resident.size();) {
-    Resident& r = me.resident[n];
-    if (!r.is_finished) {
-      ++n;
-      continue;
-    }
-    if (me.observer) me.observer->block_ends(r.storage->block());
-    me.executed += r.storage->executed();
-    me.cycles = std::max(me.cycles, r.storage->block().cycles);
-    me.ready.push_back(std::move(r.storage));
-    r = std::move(me.resident.back());
-    me.resident.pop_back();
-    run.resident.fetch_sub(1);
-  }
-}
-
-// The linear index of the block that starts next, run.total when all have started. The caller has counted it as
-// resident. Hardware starts blocks in order; nothing but room is promised, so a seed may start any that fits.
-uint64_t next_block(Run& run) {
-  if (run.grid.options.seed == 0) return run.next.load() < run.total ? run.next.fetch_add(1) : run.total;
-  const uint64_t room = run.capacity - run.resident.load() + 1;
-  while (run.waiting.size() < std::min(room, kMostWaiting) && run.next.load() < run.total)
-    run.waiting.push_back(run.next.fetch_add(1));
-  while (!run.waiting.empty()) {
-    std::swap(run.waiting[run.choices.below(Choice::kStart, run.waiting.size())], run.waiting.back());
-    const uint64_t index = run.waiting.back();
-    run.waiting.pop_back();
-    if (index <= run.lowest_fault.load()) return index;
-  }
-  return run.total;
-}
-
-bool start_block(Run& run, Worker& me) {
-  if (run.resident.fetch_add(1) >= run.capacity) {
-    run.resident.fetch_sub(1);
-    return false;
-  }
-  const uint64_t index = next_block(run);
-  if (index >= run.total || index > run.lowest_fault.load(std::memory_order_relaxed)) {
-    run.resident.fetch_sub(1);
-    return false;
-  }
-  if (me.ready.empty()) {
-    std::unique_ptr<BlockStorage> storage;
-    if (!me.spare.empty()) {
-      storage = std::move(me.spare.back());
-      me.spare.pop_back();
-    } else {
-      storage = std::make_unique<BlockStorage>();
-    }
-    storage->prepare(run.grid);
-    me.ready.push_back(std::move(storage));
-  }
-  me.resident.push_back({std::move(me.ready.back())});
-  me.ready.pop_back();
-  me.resident.back().storage->block().observer = me.observer.get();
-  me.resident.back().storage->start(index, me.cycles);
-  return true;
-}
-
-// All workers are stuck; the caller holds run.mutex and nobody else touches a block. Returns when something has moved
-// (false) or when the grid is found dead (true).
-bool is_dead(Run& run) {
-  // Copies that nobody waits for: hardware would get round to them.
-  for (Worker* worker : run.workers)
-    for (Resident& r : worker->resident)
-      if (!r.is_finished && r.storage->block().schedule != nullptr && land_copy(r.storage->block(), true)) return false;
-  uint64_t reference = 0, next_reference = 1, jump = 1024;
-  for (uint64_t round = 0;; ++round) {
-    bool moved = false;
-    for (Worker* worker : run.workers)
-      for (Resident& r : worker->resident) do
-          moved |= advance(run, r);
-        while (!moved && !r.is_stuck && !r.is_finished);  // its turn was over
-    if (moved) return false;
-    uint64_t state = 0;
-    for (Worker* worker : run.workers)
-      for (Resident& r : worker->resident) state += fingerprint(r.storage->block());
-    if ((round != 0 && state == reference) || round >= kMostRounds) return true;
-    if (round + 1 == next_reference) {  // rounds 0, 1, 3, 7 ..: finds a cycle of any length
-      reference = state;
-      next_reference *= 2;
-    }
-    run.grid.skipped_cycles += jump;
-    jump = std::min(jump * 2, kLongestJump);
-  }
-}
-
-void report_deadlock(Run& run) {
-  if (run.lowest_fault.load() != ~0ull) return;  // those that wait, wait for the block that failed
-  std::vector<const Block*> blocks;
-  for (Worker* worker : run.workers)
-    for (Resident& r : worker->resident) blocks.push_back(&r.storage->block());
-  std::sort(blocks.begin(), blocks.end(), [](const Block* a, const Block* b) { return a->index < b->index; });
-  const uint64_t waiting = run.total - std::min(run.total, run.next.load()) + run.waiting.size();
-  std::string text = deadlock_report(run.grid, blocks, waiting, run.per_sm);
-  Finding finding = deadlock_finding(run.grid, blocks);
-  finding.text = text;
-  run.record(blocks.empty() ? 0 : blocks.front()->index, Status::kDeadlock, std::move(text), std::move(finding));
-}
+constexpr int kSpins = 64;            // looks at the others' progress before a worker sleeps
+constexpr size_t kKeptStorages = 2;   // per worker between launches
+constexpr uint64_t kMostAtATime = 8;  // blocks that a seed lets share the host
 
 uint64_t moves_of_all(const Run& run) {
   uint64_t sum = 0;

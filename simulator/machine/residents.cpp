@@ -1,0 +1,147 @@
+// The blocks of a running grid: started as far as the card has room, run until they cannot get on, and searched for a
+// deadlock when none can. Then simulated time jumps, and if the state of the whole grid repeats, no block can ever get
+// on: a deadlock, not a time-out.
+#include "machine/residents.hpp"
+
+#include <algorithm>
+
+#include "machine/async.hpp"
+#include "machine/deadlock.hpp"
+#include "machine/fault.hpp"
+
+namespace sim {
+namespace {
+
+using Status = LaunchResult::Status;
+
+constexpr uint64_t kMostRounds = 1ull << 24;   // of the lone look, against polls whose state never repeats
+constexpr uint64_t kLongestJump = 1ull << 32;  // cycles, about 2 s
+constexpr uint64_t kMostWaiting = 32;          // blocks that a seed chooses the next one from
+
+// The linear index of the block that starts next, run.total when all have started. The caller has counted it as
+// resident. Hardware starts blocks in order; nothing but room is promised, so a seed may start any that fits.
+uint64_t next_block(Run& run) {
+  if (run.grid.options.seed == 0) return run.next.load() < run.total ? run.next.fetch_add(1) : run.total;
+  const uint64_t room = run.capacity - run.resident.load() + 1;
+  while (run.waiting.size() < std::min(room, kMostWaiting) && run.next.load() < run.total)
+    run.waiting.push_back(run.next.fetch_add(1));
+  while (!run.waiting.empty()) {
+    std::swap(run.waiting[run.choices.below(Choice::kStart, run.waiting.size())], run.waiting.back());
+    const uint64_t index = run.waiting.back();
+    run.waiting.pop_back();
+    if (index <= run.lowest_fault.load()) return index;
+  }
+  return run.total;
+}
+
+}  // namespace
+
+bool advance(Run& run, Resident& r) {
+  Block& block = r.storage->block();
+  if (r.is_finished) return false;
+  if (block.index > run.lowest_fault.load(std::memory_order_relaxed)) {
+    r.is_finished = true;
+    return true;
+  }
+  const uint64_t before = block.progress;
+  BlockOutcome outcome = BlockOutcome::kFinished;
+  try {
+    outcome = run_block(block);
+    r.is_finished = outcome == BlockOutcome::kFinished;
+  } catch (const Fault& fault) {
+    run.record(block.index, fault.status, fault.report, fault.finding);
+    r.is_finished = true;
+  } catch (const std::exception& error) {
+    run.record(block.index, Status::kLaunchFailed, std::string("simulator: ") + error.what());
+    r.is_finished = true;
+  }
+  const bool has_moved = r.is_finished || block.progress != before;
+  r.is_stuck = !has_moved && outcome == BlockOutcome::kStalled;
+  return has_moved;
+}
+
+void release_finished(Run& run, Worker& me) {
+  for (size_t n = 0; n < me.resident.size();) {
+    Resident& r = me.resident[n];
+    if (!r.is_finished) {
+      ++n;
+      continue;
+    }
+    if (me.observer) me.observer->block_ends(r.storage->block());
+    me.executed += r.storage->executed();
+    me.cycles = std::max(me.cycles, r.storage->block().cycles);
+    me.ready.push_back(std::move(r.storage));
+    r = std::move(me.resident.back());
+    me.resident.pop_back();
+    run.resident.fetch_sub(1);
+  }
+}
+
+bool start_block(Run& run, Worker& me) {
+  if (run.resident.fetch_add(1) >= run.capacity) {
+    run.resident.fetch_sub(1);
+    return false;
+  }
+  const uint64_t index = next_block(run);
+  if (index >= run.total || index > run.lowest_fault.load(std::memory_order_relaxed)) {
+    run.resident.fetch_sub(1);
+    return false;
+  }
+  if (me.ready.empty()) {
+    std::unique_ptr<BlockStorage> storage;
+    if (!me.spare.empty()) {
+      storage = std::move(me.spare.back());
+      me.spare.pop_back();
+    } else {
+      storage = std::make_unique<BlockStorage>();
+    }
+    storage->prepare(run.grid);
+    me.ready.push_back(std::move(storage));
+  }
+  me.resident.push_back({std::move(me.ready.back())});
+  me.ready.pop_back();
+  me.resident.back().storage->block().observer = me.observer.get();
+  me.resident.back().storage->start(index, me.cycles);
+  return true;
+}
+
+bool is_dead(Run& run) {
+  // Copies that nobody waits for: hardware would get round to them.
+  for (Worker* worker : run.workers)
+    for (Resident& r : worker->resident)
+      if (!r.is_finished && r.storage->block().schedule != nullptr && land_copy(r.storage->block(), true)) return false;
+  uint64_t reference = 0, next_reference = 1, jump = 1024;
+  for (uint64_t round = 0;; ++round) {
+    bool moved = false;
+    for (Worker* worker : run.workers)
+      for (Resident& r : worker->resident) do
+          moved |= advance(run, r);
+        while (!moved && !r.is_stuck && !r.is_finished);  // its turn was over
+    if (moved) return false;
+    uint64_t state = 0;
+    for (Worker* worker : run.workers)
+      for (Resident& r : worker->resident) state += fingerprint(r.storage->block());
+    if ((round != 0 && state == reference) || round >= kMostRounds) return true;
+    if (round + 1 == next_reference) {  // rounds 0, 1, 3, 7 ..: finds a cycle of any length
+      reference = state;
+      next_reference *= 2;
+    }
+    run.grid.skipped_cycles += jump;
+    jump = std::min(jump * 2, kLongestJump);
+  }
+}
+
+void report_deadlock(Run& run) {
+  if (run.lowest_fault.load() != ~0ull) return;  // those that wait, wait for the block that failed
+  std::vector<const Block*> blocks;
+  for (Worker* worker : run.workers)
+    for (Resident& r : worker->resident) blocks.push_back(&r.storage->block());
+  std::sort(blocks.begin(), blocks.end(), [](const Block* a, const Block* b) { return a->index < b->index; });
+  const uint64_t waiting = run.total - std::min(run.total, run.next.load()) + run.waiting.size();
+  std::string text = deadlock_report(run.grid, blocks, waiting, run.per_sm);
+  Finding finding = deadlock_finding(run.grid, blocks);
+  finding.text = text;
+  run.record(blocks.empty() ? 0 : blocks.front()->index, Status::kDeadlock, std::move(text), std::move(finding));
+}
+
+}  // namespace sim

@@ -1,0 +1,69 @@
+// A grid that runs: its workers, the blocks that each of them holds, and what a worker can do with them.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "machine/observer.hpp"
+#include "machine/schedule.hpp"
+#include "machine/storage.hpp"
+
+namespace sim {
+
+struct Resident {
+  std::unique_ptr<BlockStorage> storage;
+  bool is_finished = false;
+  bool is_stuck = false;  // it could not get on, and nothing has moved since
+};
+
+struct Worker {
+  std::vector<Resident> resident;
+  std::vector<std::unique_ptr<BlockStorage>> spare;  // survives launches
+  std::vector<std::unique_ptr<BlockStorage>> ready;  // prepared for this launch
+  std::atomic<uint64_t> moves{0};                    // for the others: something may have changed
+  uint64_t cycles = 0, executed = 0;
+  std::unique_ptr<Observer> observer;  // of this launch
+};
+
+struct Run {
+  Grid grid;
+  uint64_t total = 0, capacity = 0;
+  uint32_t per_sm = 0;
+  std::vector<Worker*> workers;
+  std::atomic<uint64_t> next{0}, resident{0};
+  std::atomic<uint64_t> lowest_fault{~0ull};  // blocks above it need not run
+  std::atomic<bool> is_over{false};
+  Choices choices;                // of a seeded run
+  std::vector<uint64_t> waiting;  // in a seeded run: blocks whose turn to start it may be, all of which would fit
+  std::mutex mutex;
+  std::condition_variable changed;
+  unsigned active = 0, stuck = 0;
+  LaunchResult result;
+
+  void record(uint64_t block, LaunchResult::Status status, std::string report, std::optional<Finding> finding = {}) {
+    const std::lock_guard lock(record_mutex);
+    if (block >= lowest_fault.load()) return;
+    lowest_fault = block;
+    result.status = status;
+    result.report = std::move(report);
+    ended_by = std::move(finding);
+  }
+  std::optional<Finding> ended_by;  // of the fault that `result` tells
+  std::mutex record_mutex;
+};
+
+// Lets the block run. True: its state has changed.
+bool advance(Run& run, Resident& r);
+// Gives the storage of finished blocks back.
+void release_finished(Run& run, Worker& me);
+// False: all have started, or those that run leave no room.
+bool start_block(Run& run, Worker& me);
+// All workers are stuck; the caller holds run.mutex and nobody else touches a block. Returns when something has moved
+// (false) or when the grid is found dead (true).
+bool is_dead(Run& run);
+void report_deadlock(Run& run);
+
+}  // namespace sim

@@ -1,0 +1,77 @@
+#include "ops/tensor_box.hpp"
+
+#include <algorithm>
+
+#include "machine/access.hpp"
+#include "machine/fault.hpp"
+
+namespace sim {
+
+using numerics::TensorMap;
+
+void refuse(Warp& w, const Instr& i, int lane, const std::string& what) {
+  fault(w, i, lane, what, LaunchResult::Status::kIllegalInstruction);
+}
+
+Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_operand, uint32_t rank) {
+  const uint64_t at = address(w, i, address_index, i.ops[map_operand], lane);
+  const std::byte* const bytes = resolve(w, i, lane, Space::kGeneric, at, numerics::kTensorMapBytes, 64, Access::kRead);
+  Box box;
+  std::string error;
+  if (!numerics::decode_tensor_map(bytes, box.map, error)) refuse(w, i, lane, "not a valid tensor map: " + error);
+  TensorMap& map = box.map;
+  if (map.rank != rank)
+    refuse(w, i, lane,
+           "the instruction has " + std::to_string(rank) + " coordinates, the tensor map has rank " +
+               std::to_string(map.rank));
+  if (map.interleave != 0) refuse(w, i, lane, "interleaved tensor maps are not simulated");
+  if (map.swizzle > 3) refuse(w, i, lane, "this swizzle atomicity is not simulated (none, 32, 64 and 128 bytes are)");
+  box.rows = 1;
+  for (uint32_t d = 0; d < rank; ++d) {
+    box.start[d] = static_cast<int32_t>(u32(w, i.ops[map_operand + 1 + d])[lane]);
+    if (d == 0) continue;
+    box.count[d] = (map.box[d] + map.element_step[d] - 1) / map.element_step[d];
+    box.rows *= static_cast<uint32_t>(box.count[d]);
+  }
+  const int64_t element = map.element_bytes;
+  if (box.start[0] * element % 16 != 0)
+    refuse(w, i, lane,
+           "coordinate 0 is " + std::to_string(box.start[0]) + " elements of " + std::to_string(element) +
+               " bytes: a box must start at a multiple of 16 bytes");
+  const auto clipped = [&](int64_t n) {
+    return static_cast<uint32_t>(std::clamp<int64_t>(n, 0, map.box[0]) * element);
+  };
+  box.row_bytes = static_cast<uint32_t>(map.box[0] * element);
+  box.first = clipped(-box.start[0]);
+  box.end = std::max(box.first, clipped(static_cast<int64_t>(map.dim[0]) - box.start[0]));
+  const uint32_t span = map.swizzle == 0 ? 0 : 16u << map.swizzle;
+  box.pitch = std::max(box.row_bytes, span);
+  box.swizzle_mask = map.swizzle == 0 ? 0 : (1u << map.swizzle) - 1;
+  return box;
+}
+
+void make_store(Warp& w, const Instr& i, int lane, Box& box) {
+  for (uint32_t d = 0; d < box.map.rank; ++d)
+    if (box.start[d] < 0)
+      refuse(w, i, lane,
+             "coordinate " + std::to_string(d) + " of a tensor store is negative: " + std::to_string(box.start[d]));
+  if (box.end != 0) box.end = (box.end + 15) / 16 * 16;
+}
+
+// One look-up answers for all rows when one allocation holds them.
+void check_global(Warp& w, const Instr& i, int lane, const Box& box, Access access) {
+  const uint32_t bytes = box.end - box.first;
+  if (bytes == 0) return;
+  uint64_t low = ~0ull, high = 0;
+  for (uint32_t row = 0; row < box.rows; ++row) {
+    const uint64_t at = box.row_address(row);
+    if (at == 0) continue;
+    low = std::min(low, at);
+    high = std::max(high, at + bytes);
+  }
+  if (high == 0 || is_one_range(w, low, high)) return;
+  for (uint32_t row = 0; row < box.rows; ++row)
+    if (const uint64_t at = box.row_address(row)) resolve(w, i, lane, Space::kGlobal, at, bytes, 1, access);
+}
+
+}  // namespace sim
