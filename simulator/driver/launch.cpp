@@ -129,6 +129,7 @@ CUresult run_kernel(const KernelWork& work) {
   if (!is_live(work.function)) return CUDA_ERROR_INVALID_HANDLE;  // a graph can outlive the module of its kernel
   const Kernel& kernel = *work.function->kernel;
   std::vector<MakeObserver> observers;
+  if (s.is_l2_cold) counters::flush_l2();
   if (s.options.counts) observers.push_back(counters::count_grid);
   if (s.traces) observers.push_back(trace::trace_grid);
   const LaunchResult result =

@@ -51,6 +51,7 @@ std::string read_trace() {
 
 std::string read_options(RunOptions& options, std::string& findings_file) {
   if (std::string wrong = read_environment(options, findings_file); !wrong.empty()) return wrong;
+  state().is_l2_cold = variable("B12X_SIM_COLD_L2") == "1";
   if (options.counts && !variable("B12X_SIM_COUNTERS_FILE").empty()) std::atexit(append_counters);
   return read_trace();
 }

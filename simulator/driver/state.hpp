@@ -79,6 +79,7 @@ struct State {
   const Card* card = nullptr;  // set by cuInit
   RunOptions options;          // of the launches that follow
   std::string findings_file;   // "" = findings are printed only
+  bool is_l2_cold = false;     // for each launch, as profilers make it
   bool traces = false;         // launches write what they execute (trace/trace.hpp)
   Memory memory;
   std::map<CUdeviceptr, Origin> origins;  // of owned ranges

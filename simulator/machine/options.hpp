@@ -5,6 +5,7 @@
 //   B12X_SIM_SEED=N   0 (default): warps take turns; other: a schedule of its own
 //   B12X_SIM_COUNTERS=1   counters per kernel and source line
 //   B12X_SIM_COUNTERS_FILE=FILE   the process appends them when it ends, as a line of JSON
+//   B12X_SIM_COLD_L2=1   each launch starts with an empty L2, as under a profiler
 //   B12X_SIM_TRACE=FILE   what is executed is appended, a JSON object a line; B12X_SIM_TRACE_KERNEL=NAME, _BLOCK=x,y,z,
 //       _WARP=N and _MAX=LINES (10000) say of what
 //   B12X_SIM_FINDINGS=FILE   every finding is appended, a JSON object a line

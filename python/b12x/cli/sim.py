@@ -52,6 +52,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     schedule.add_argument("--seeds", type=_count, metavar="K", help="run K times, with the seeds 1 to K")
     parser.add_argument("--no-counters", dest="counts", action="store_false", help="count nothing: faster")
+    parser.add_argument(
+        "--cold-l2", action="store_true", help="empty the modelled L2 before each launch, as profilers do"
+    )
     parser.add_argument("--report", choices=("text", "json", "html"), default="text", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report there (default: stdout)")
     _add_command(parser)
@@ -130,7 +133,7 @@ def _without_dashes(command: list[str]) -> list[str]:
 def _run(arguments: argparse.Namespace) -> int:
     from b12x.sim import page, progress, session, text
 
-    settings = Settings(arguments.gpu, arguments.check, arguments.asynchronous, arguments.counts)
+    settings = Settings(arguments.gpu, arguments.check, arguments.asynchronous, arguments.counts, arguments.cold_l2)
     seeds = [arguments.seed] if arguments.seeds is None else list(range(1, arguments.seeds + 1))
     command = _without_dashes(arguments.program)
     with progress.bar(len(seeds)) as done:

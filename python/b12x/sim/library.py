@@ -24,6 +24,7 @@ class Settings:
     check: str = "all"
     asynchronous: str | None = None  # None: hostile when anything is checked, else eager
     counts: bool = True
+    is_l2_cold: bool = False
 
 
 def library_path() -> Path:
@@ -43,6 +44,7 @@ def environment(settings: Settings, seed: int, files: dict[str, Path]) -> dict[s
         "B12X_SIM_CHECK": settings.check,
         "B12X_SIM_SEED": str(seed),
         "B12X_SIM_COUNTERS": "1" if settings.counts else "0",
+        "B12X_SIM_COLD_L2": "1" if settings.is_l2_cold else "0",
         **{name: str(path) for name, path in files.items()},
     }
     if settings.gpu is not None:

@@ -1,0 +1,205 @@
+"""Holds the simulator's counters against NVIDIA's profiler, kernel by kernel, for the program kernels.cpp.
+
+    python3 ncu_compare.py measure --program build/benchmarks/counter_kernels --out ncu.json     on a GPU, with ncu
+    .venv/bin/python benchmarks/counters/ncu_compare.py compare ncu.json [--gpu h200]            anywhere
+
+`measure` needs Python alone and the permission to read performance counters. Both sides start each launch with an empty
+L2. Only what ptxas keeps one to one from PTX is judged (memory, tensor instructions, copies); the rest is printed to be
+looked at. docs/counters.md says what each counter means. Exit code of `compare`: 1 when a judged counter of a kernel is
+more than --tolerance away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A counter of ours and the metrics of ncu that it should equal; their sum where there are several."""
+
+    ours: str
+    metrics: tuple[str, ...]
+    is_judged: bool = True
+    least: int = 0  # kernels in which both are below it are not judged: fixed costs of a launch would weigh more
+
+
+_LSU = "l1tex__{}_pipe_lsu_mem_global_op_{}.sum"
+PAIRS = (
+    Pair("shared_load_wavefronts", ("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum",)),
+    Pair("shared_store_wavefronts", ("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum",)),
+    Pair("shared_conflicts", ("l1tex__data_bank_conflicts_pipe_lsu_mem_shared.sum",), is_judged=False),
+    Pair("global_load_requests", (_LSU.format("t_requests", "ld"),)),
+    Pair("global_load_sectors", (_LSU.format("t_sectors", "ld"),)),
+    Pair("global_store_requests", (_LSU.format("t_requests", "st"),)),
+    Pair("global_store_sectors", (_LSU.format("t_sectors", "st"),)),
+    Pair("global_atomic_sectors", (_LSU.format("t_sectors", "atom"), _LSU.format("t_sectors", "red")), least=64),
+    Pair("tensor_inst", ("smsp__inst_executed_pipe_tensor.sum", "sm__inst_executed_pipe_tensor.sum")),
+    Pair("l2_read_sectors", ("lts__t_sectors_srcunit_tex_op_read.sum",), is_judged=False),
+    Pair("l2_write_sectors", ("lts__t_sectors_srcunit_tex_op_write.sum",), is_judged=False),
+    Pair("dram_read_bytes", ("dram__bytes_read.sum",), least=1 << 20),
+    Pair("dram_write_bytes", ("dram__bytes_write.sum",), is_judged=False),
+    Pair("inst_executed", ("smsp__inst_executed.sum",), is_judged=False),
+    Pair("thread_inst_executed_pred_on", ("smsp__thread_inst_executed_pred_on.sum",), is_judged=False),
+)
+# The names of one thing in different versions of ncu: the first that it knows is asked for.
+ALTERNATIVES = {"tensor_inst"}
+
+_UNITS = {"byte": 1, "Kbyte": 10**3, "Mbyte": 10**6, "Gbyte": 10**9}
+
+
+def known_metrics(ncu: str) -> set[str]:
+    """Base names that this ncu has on this GPU."""
+    listing = subprocess.run([ncu, "--query-metrics"], capture_output=True, text=True, check=True).stdout
+    return {line.split()[0] for line in listing.splitlines() if "__" in line}
+
+
+def chosen_metrics(pair: Pair, known: set[str]) -> list[str]:
+    """Those of the pair's metrics that are to be measured."""
+    there = [metric for metric in pair.metrics if metric.removesuffix(".sum") in known]
+    return there[:1] if pair.ours in ALTERNATIVES else there
+
+
+def parse_csv(text: str) -> list[dict[str, str]]:
+    """ncu's rows, a metric of a launch each; what the program itself printed is skipped."""
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if line.startswith('"ID"')), None)
+    if start is None:
+        raise SystemExit("ncu_compare: ncu printed no table; its output ends with:\n" + "\n".join(lines[-5:]))
+    return list(csv.DictReader(io.StringIO("\n".join(line for line in lines[start:] if line.startswith('"')))))
+
+
+def value_of(row: dict[str, str]) -> float:
+    return float(row["Metric Value"].replace(",", "")) * _UNITS.get(row["Metric Unit"], 1)
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    ncu = shutil.which("ncu")
+    if ncu is None:
+        raise SystemExit("ncu_compare: no ncu in PATH; it comes with Nsight Compute")
+    known = known_metrics(ncu)
+    metrics = [metric for pair in PAIRS for metric in chosen_metrics(pair, known)]
+    command = [ncu, "--csv", "--metrics", ",".join(metrics), "--clock-control", "none", "--cache-control", "all"]
+    command += [str(arguments.program), "gpu"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise SystemExit(f"ncu_compare: ncu failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
+    sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    launches: dict[str, set[str]] = defaultdict(set)
+    for row in parse_csv(result.stdout):
+        kernel = row["Kernel Name"].split("(")[0]
+        sums[kernel][row["Metric Name"]] += value_of(row)
+        launches[kernel].add(row["ID"])
+    card = subprocess.run(
+        ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True
+    ).stdout.strip()
+    record = {
+        "gpu": card,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "ncu": subprocess.run([ncu, "--version"], capture_output=True, text=True).stdout.split("\n")[-2].strip(),
+        "command": " ".join(command),
+        "kernels": {name: {"launches": len(launches[name]), "metrics": dict(sums[name])} for name in sorted(sums)},
+    }
+    arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"{arguments.out}: {len(sums)} kernels on {card}")
+    return 0
+
+
+def simulate(program: Path, gpu: str) -> dict[str, dict]:
+    """Kernel name -> its entry in the simulator's report."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "report.json"
+        command = [sys.executable, "-c", "import sys; from b12x.cli import main; sys.exit(main())", "sim", "run"]
+        command += ["--gpu", gpu, "--check", "none", "--cold-l2", "--report", "json", "--out", str(out)]
+        subprocess.run([*command, "--", str(program), "gpu"], check=True, stdout=subprocess.DEVNULL)
+        return {kernel["name"]: kernel for kernel in json.loads(out.read_text())["kernels"]}
+
+
+@dataclass(frozen=True)
+class Row:
+    kernel: str
+    counter: str
+    simulated: float
+    measured: float
+    is_judged: bool
+
+    @property
+    def error(self) -> float:
+        if self.measured == 0:
+            return 0.0 if self.simulated == 0 else float("inf")
+        return self.simulated / self.measured - 1
+
+
+def rows_of(record: dict, simulated: dict[str, dict]) -> list[Row]:
+    """Every counter of every kernel that both sides have. Raises SystemExit where the launches differ."""
+    rows = []
+    for name, kernel in record["kernels"].items():
+        if name not in simulated:
+            continue
+        if simulated[name]["launches"] != kernel["launches"]:
+            raise SystemExit(
+                f"ncu_compare: {name} was launched {kernel['launches']} times on the GPU and "
+                f"{simulated[name]['launches']} times on the simulator: not the same program"
+            )
+        for pair in PAIRS:
+            there = [kernel["metrics"][metric] for metric in pair.metrics if metric in kernel["metrics"]]
+            if not there:
+                continue
+            ours, theirs = float(simulated[name]["counters"][pair.ours]), sum(there)
+            if ours == theirs == 0:
+                continue
+            rows.append(Row(name, pair.ours, ours, theirs, pair.is_judged and max(ours, theirs) >= pair.least))
+    return rows
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    record = json.loads(arguments.record.read_text())
+    rows = rows_of(record, simulate(arguments.program, arguments.gpu))
+    if not rows:
+        raise SystemExit("ncu_compare: the record and the simulator have no kernel in common")
+    print(f"simulated {arguments.gpu} against {record['gpu']}, {record['ncu']}, {record['date']}\n")
+    print("| kernel | counter | simulated | measured | difference |\n| --- | --- | ---: | ---: | ---: |")
+    for row in rows:
+        note = "" if row.is_judged else " (not judged)"
+        print(f"| {row.kernel} | {row.counter}{note} | {row.simulated:,.0f} | {row.measured:,.0f} | {row.error:+.1%} |")
+    judged = [row for row in rows if row.is_judged]
+    wrong = [row for row in judged if abs(row.error) > arguments.tolerance]
+    kernels = {row.kernel for row in judged}
+    print(
+        f"\n{len(judged) - len(wrong)} of {len(judged)} judged counters of {len(kernels)} kernels lie within "
+        f"{arguments.tolerance:.0%}"
+    )
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(required=True)
+    program = Path("build/benchmarks/counter_kernels")
+    one = actions.add_parser("measure", help="on a machine with a GPU and ncu")
+    one.add_argument("--program", type=Path, default=program)
+    one.add_argument("--out", type=Path, required=True)
+    one.set_defaults(run=measure)
+    two = actions.add_parser("compare", help="a record against the simulator")
+    two.add_argument("record", type=Path)
+    two.add_argument("--program", type=Path, default=program)
+    two.add_argument("--gpu", default="h200")
+    two.add_argument("--tolerance", type=float, default=0.05)
+    two.set_defaults(run=compare)
+    arguments = parser.parse_args()
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
