@@ -220,3 +220,47 @@ TEST_CASE("simSetOptions takes the words of the variables and names a wrong one"
   ok(simSetOptions("none", "hostile", 7, nullptr));
   ok(simSetOptions(nullptr, "eager", 0, nullptr));
 }
+
+TEST_CASE("a seed replays a process: the same launches in the same order give the same bytes, launch by launch") {
+  Context context;
+  CUmodule module = nullptr;
+  CUfunction order = nullptr;
+  // Each block writes its number where its ticket points.
+  ok(cuModuleLoadData(&module, R"(.version 8.7
+.target sm_80
+.address_size 64
+.visible .entry order(.param .u64 data)
+{
+  .reg .b32 %r<4>;
+  .reg .b64 %rd<4>;
+  ld.param.u64 %rd1, [data];
+  mov.u32 %r1, %ctaid.x;
+  atom.global.add.u32 %r2, [%rd1], 1;
+  mul.wide.u32 %rd2, %r2, 4;
+  add.s64 %rd2, %rd2, %rd1;
+  st.global.u32 [%rd2+4], %r1;
+  ret;
+})"));
+  ok(cuModuleGetFunction(&order, module, "order"));
+  CUdeviceptr data = 0;
+  ok(cuMemAlloc_v2(&data, 4 * 33));
+  const auto launch = [&] {
+    std::vector<uint32_t> out(33);
+    void* params[] = {&data};
+    ok(cuMemsetD32_v2(data, 0, 33));
+    ok(cuLaunchKernel(order, 32, 1, 1, 1, 1, 1, 0, nullptr, params, nullptr));
+    ok(cuMemcpyDtoH_v2(out.data(), data, 4 * 33));
+    return out;
+  };
+  ok(simSetOptions("", "", 11, ""));
+  const auto first = launch(), second = launch();
+  CHECK(first != second);
+  ok(simSetOptions("", "", 11, ""));
+  CHECK(launch() == first);
+  CHECK(launch() == second);
+  ok(simSetOptions("", "", 12, ""));
+  CHECK(launch() != first);
+  ok(simSetOptions("", "", 0, ""));
+  ok(cuMemFree_v2(data));
+  ok(cuModuleUnload(module));
+}
