@@ -212,6 +212,7 @@ P_WAIT:
   add.u64 %rd5, %rd5, %rd1;
 )" + copy + R"(
 P_NEXT:
+  bar.warp.sync -1;           // lanes that copy nothing must not fall behind: parity tells one phase from the next only
   add.u32 %r10, %r10, 1;
   setp.eq.u32 %p2, %r10, 3;
   @%p2 mov.b32 %r10, 0;
