@@ -59,7 +59,7 @@ class Counting : public Observer {
     }
   }
 
-  void barrier_arrive(Warp& w, const Instr& i, uint32_t, bool waits) override {
+  void barrier_arrive(Warp& w, const Instr& i, uint32_t, bool waits, Order) override {
     if (!waits) return;
     ++counts_[i.pc][Counter::kBarrierWaits];
     ++warp(w).barrier_waits;

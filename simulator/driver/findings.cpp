@@ -20,7 +20,8 @@ void write_findings(const std::vector<Finding>& findings) {
                        std::to_string(f.block[0]) + "," + std::to_string(f.block[1]) + "," +
                        std::to_string(f.block[2]) + "],\"warp\":" + std::to_string(f.warp) +
                        ",\"lanes\":" + std::to_string(f.lanes) + ",\"buffer\":" + json_text(f.buffer) +
-                       ",\"seed\":" + std::to_string(f.seed) + ",\"text\":" + json_text(f.text) + "}\n";
+                       ",\"seed\":" + std::to_string(f.seed) + ",\"count\":" + std::to_string(f.count) +
+                       ",\"text\":" + json_text(f.text) + "}\n";
     std::fwrite(line.data(), 1, line.size(), file);
   }
   std::fclose(file);

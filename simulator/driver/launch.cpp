@@ -2,6 +2,7 @@
 // CUresults.
 #include <cstring>
 
+#include "checkers/checkers.hpp"
 #include "counters/counters.hpp"
 #include "driver/work.hpp"
 #include "trace/trace.hpp"
@@ -131,6 +132,7 @@ CUresult run_kernel(const KernelWork& work) {
   std::vector<MakeObserver> observers;
   if (s.is_l2_cold) counters::flush_l2();
   if (s.options.counts) observers.push_back(counters::count_grid);
+  if (checkers::checks(s.options)) observers.push_back(checkers::check_grid);
   if (s.traces) observers.push_back(trace::trace_grid);
   const LaunchResult result =
       run_grid(kernel, work.config, work.params.data(), s.memory, *s.card, s.options, observers);

@@ -2,6 +2,7 @@
 // that come one after the other count when the last of its live lanes is there.
 #include "machine/block.hpp"
 #include "machine/fault.hpp"
+#include "machine/observer.hpp"
 
 namespace sim {
 namespace {
@@ -34,10 +35,13 @@ void deliver(Warp& w, const Split& s, const BarrierState& barrier) {
 void release_when_complete(Block& block, uint32_t id) {
   BarrierState& barrier = block.barriers[id];
   if (!barrier.is_pending || barrier.arrived < required_threads(block, barrier)) return;
+  Observer* const observer = block.observer;
+  if (observer != nullptr) observer->barrier_complete(block, id);
   for (Warp& w : block.warps) {
     for (Split& s : w.waiting) {
       if (s.wait != Split::Wait::kBarrier || s.barrier != id) continue;
       deliver(w, s, barrier);
+      if (observer != nullptr) observer->barrier_leave(w, id, s.mask);
       s.wait = Split::Wait::kNone;
       w.switch_pc = 0;
       if (w.state == WarpState::kBarrier) w.state = WarpState::kReady;
@@ -74,6 +78,8 @@ void arrive(Warp& w, const Instr& i, const BarrierArrival& a) {
   if ((w.barrier_lanes[a.id] & w.mask) != 0)
     fault(w, i, lane,
           "lane arrives twice at barrier " + std::to_string(a.id) + " before the rest of its warp has arrived");
+  if (block.observer != nullptr)
+    block.observer->barrier_arrive(w, i, a.id, a.waits, a.is_relaxed ? Order::kRelaxed : Order::kAcqRel);
   barrier.is_pending = true;
   barrier.expected = a.threads;
   barrier.popc += static_cast<uint32_t>(std::popcount(a.votes & w.mask));

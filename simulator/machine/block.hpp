@@ -81,6 +81,7 @@ struct BarrierArrival {
   bool waits = true, is_aligned = true;
   Reduction reduction = Reduction::kNone;
   uint32_t votes = 0, result = 0;  // `result`: slot (popc) or predicate operand that gets the outcome
+  bool is_relaxed = false;         // barrier.cluster.arrive.relaxed: orders no memory
 };
 void arrive(Warp& w, const Instr& i, const BarrierArrival& arrival);
 // Lanes of `w` have exited: barriers may not wait for them any longer.

@@ -178,7 +178,10 @@ LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const vo
 
   uint64_t cycles = 0;
   for (Worker* worker : run.workers) {
-    if (worker->observer) worker->observer->grid_ends(run.grid);
+    if (worker->observer) {
+      worker->observer->grid_ends(run.grid);
+      worker->observer->report(run.result.findings);
+    }
     worker->observer.reset();
     for (Resident& r : worker->resident) {
       worker->executed += r.storage->executed();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "machine/warp.hpp"
 
@@ -11,6 +12,7 @@ namespace sim {
 
 struct Pointers;
 struct Grid;
+struct Finding;
 
 enum class Order : uint8_t { kWeak, kVolatile, kRelaxed, kAcquire, kRelease, kAcqRel };
 enum class Scope : uint8_t { kCta, kCluster, kGpu, kSys };
@@ -44,6 +46,7 @@ class Observer {
 
   virtual void grid_starts(const Grid&) {}
   virtual void grid_ends(const Grid&) {}
+  virtual void report(std::vector<Finding>&) {}  // after grid_ends(): adds what was found
   virtual void block_starts(Block&) {}
   virtual void block_ends(Block&) {}
   virtual void instruction(Warp&, const Instr&) {
@@ -55,14 +58,19 @@ class Observer {
   virtual void access(Warp&, const Instr&, const MemoryAccess&, const Pointers&) {}
   // Lanes `lanes` have met at bar.warp.sync.
   virtual void warp_sync(Warp&, const Instr&, uint32_t /*lanes*/) {}
-  virtual void fence(Warp&, const Instr&, Fence, Scope) {}
+  // membar and fence: kAcquire and kRelease order one way, kAcqRel (also .sc) both. kProxyAsync: `space` is kShared,
+  // kGlobal or, for both, kGeneric; the scope of proxy fences is the executing thread.
+  virtual void fence(Warp&, const Instr&, Fence, Order, Scope, Space /*space*/) {}
 
   // Named barriers: arrival of Warp::mask, completion of a generation, and the lanes that leave it (after completion).
-  virtual void barrier_arrive(Warp&, const Instr&, uint32_t /*id*/, bool /*waits*/) {}
+  // barrier.cluster is kClusterBarrier: its arrivals do not wait, lanes leave when barrier.cluster.wait lets them go
+  // on.
+  virtual void barrier_arrive(Warp&, const Instr&, uint32_t /*id*/, bool /*waits*/, Order) {}
   virtual void barrier_complete(Block&, uint32_t /*id*/) {}
   virtual void barrier_leave(Warp&, uint32_t /*id*/, uint32_t /*lanes*/) {}
 
   // mbarriers, by shared address. `value`: count, bytes or awaited parity. `phase`: phases completed before the use.
+  // Waits are told once for all lanes with one address and one outcome: they are Warp::mask, `lane` is the lowest.
   virtual void mbarrier(Warp&, const Instr&, int /*lane*/, uint32_t /*address*/, MbarrierUse, uint32_t /*value*/,
                         uint64_t /*phase*/, Order, Scope) {}
 

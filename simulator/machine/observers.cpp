@@ -25,9 +25,12 @@ class All : public Observer {
     tell(&Observer::access, w, i, a, at);
   }
   void warp_sync(Warp& w, const Instr& i, uint32_t lanes) override { tell(&Observer::warp_sync, w, i, lanes); }
-  void fence(Warp& w, const Instr& i, Fence f, Scope s) override { tell(&Observer::fence, w, i, f, s); }
-  void barrier_arrive(Warp& w, const Instr& i, uint32_t id, bool waits) override {
-    tell(&Observer::barrier_arrive, w, i, id, waits);
+  void report(std::vector<Finding>& findings) override { tell(&Observer::report, findings); }
+  void fence(Warp& w, const Instr& i, Fence f, Order order, Scope scope, Space space) override {
+    tell(&Observer::fence, w, i, f, order, scope, space);
+  }
+  void barrier_arrive(Warp& w, const Instr& i, uint32_t id, bool waits, Order order) override {
+    tell(&Observer::barrier_arrive, w, i, id, waits, order);
   }
   void barrier_complete(Block& b, uint32_t id) override { tell(&Observer::barrier_complete, b, id); }
   void barrier_leave(Warp& w, uint32_t id, uint32_t lanes) override { tell(&Observer::barrier_leave, w, id, lanes); }

@@ -54,7 +54,8 @@ struct Finding {
   uint32_t lanes = 0;  // mask
   std::string buffer;  // "shared memory + 0x400", "w2_scale (cuMemAlloc #12)"
   uint64_t seed = 0;
-  std::string text;  // for people: both accesses, and the command that replays it
+  uint64_t count = 1;  // how often, between the same instructions
+  std::string text;    // for people: both accesses, and the command that replays it
 };
 
 }  // namespace sim

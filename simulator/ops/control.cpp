@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "machine/fault.hpp"
+#include "machine/observer.hpp"
 #include "ops/lanes.hpp"
 
 namespace sim {
@@ -86,22 +87,29 @@ Handler bind_barrier_red(const ptx::Statement& s, Instr& i) {
                         : barrier_red<Reduction::kOr>;
 }
 
+constexpr int64_t kClusterAligned = 1, kClusterRelaxed = 2;
+
 // A cluster of one block: all its threads arrive, and a wait polls for the generation that the warp arrived in.
 void cluster_arrive(Warp& w, const Instr& i) {
-  if (i.imm != 0 && !converge(w, i)) return;
+  if ((i.imm & kClusterAligned) != 0 && !converge(w, i)) return;
   w.cluster_generation = w.block->barriers[kClusterBarrier].generation;
-  arrive(w, i, {.id = kClusterBarrier, .waits = false, .is_aligned = false});
+  BarrierArrival a{.id = kClusterBarrier, .waits = false, .is_aligned = false};
+  a.is_relaxed = (i.imm & kClusterRelaxed) != 0;
+  arrive(w, i, a);
 }
 void cluster_wait(Warp& w, const Instr& i) {
-  if (i.imm != 0 && !converge(w, i)) return;
-  if (w.block->barriers[kClusterBarrier].generation != w.cluster_generation) return;
+  if ((i.imm & kClusterAligned) != 0 && !converge(w, i)) return;
+  if (w.block->barriers[kClusterBarrier].generation != w.cluster_generation) {
+    if (w.block->observer != nullptr) w.block->observer->barrier_leave(w, kClusterBarrier, w.mask);
+    return;
+  }
   branch(w, i, i.pc);
   yield(w);
   w.poll_pc = i.pc;
 }
 template <Handler kExecute>
 Handler bind_cluster(const ptx::Statement& s, Instr& i) {
-  i.imm = s.has("aligned") ? 1 : 0;
+  i.imm = (s.has("aligned") ? kClusterAligned : 0) | (s.has("relaxed") ? kClusterRelaxed : 0);
   return kExecute;
 }
 
@@ -118,10 +126,37 @@ void warp_sync(Warp& w, const Instr& i) {
     everybody |= members[l];
     is_uniform &= members[l] == first;
   }
-  if (is_uniform ? rendezvous(w, i, first) : meet(w, i, everybody)) std::atomic_thread_fence(std::memory_order_acq_rel);
+  if (!(is_uniform ? rendezvous(w, i, first) : meet(w, i, everybody))) return;
+  std::atomic_thread_fence(std::memory_order_acq_rel);
+  Observer* const observer = w.block->observer;
+  if (observer == nullptr) return;
+  if (is_uniform) return observer->warp_sync(w, i, first & w.live);
+  for (uint32_t left = all; left != 0;) {
+    const uint32_t group = members[std::countr_zero(left)] & w.live;
+    observer->warp_sync(w, i, group);
+    left &= ~group;
+  }
 }
 
-void fence(Warp&, const Instr&) { std::atomic_thread_fence(std::memory_order_seq_cst); }
+// Instr::imm: order in bits 0-3, scope above.
+void fence(Warp& w, const Instr& i) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (w.block->observer != nullptr)
+    w.block->observer->fence(w, i, Fence::kThread, static_cast<Order>(i.imm & 15), static_cast<Scope>(i.imm >> 4),
+                             Space::kGeneric);
+}
+Handler bind_fence(const ptx::Statement& s, Instr& i) {
+  const Order order = s.has("acquire") ? Order::kAcquire : s.has("release") ? Order::kRelease : Order::kAcqRel;
+  const Scope scope = s.has("cta")       ? Scope::kCta
+                      : s.has("cluster") ? Scope::kCluster
+                      : s.has("sys")     ? Scope::kSys
+                                         : Scope::kGpu;
+  i.imm = static_cast<int64_t>(order) | static_cast<int64_t>(scope) << 4;
+  return fence;
+}
+void dependency_wait(Warp& w, const Instr& i) {
+  if (w.block->observer != nullptr) w.block->observer->dependency_wait(w, i);
+}
 void nothing(Warp&, const Instr&) {}
 void sleep(Warp& w, const Instr&) { yield(w); }
 
@@ -169,10 +204,11 @@ constexpr Form kForms[] = {
      "9.7.13.4"},
     {"barrier.cluster.wait[|.acquire][|.aligned]", "", nullptr, bind_cluster<cluster_wait>, Unit::kSync, "9.7.13.4"},
     {"bar.warp.sync", "r32", warp_sync, nullptr, Unit::kSync, "9.7.13.2"},
-    {"membar.[cta|gl|sys]", "", fence, nullptr, Unit::kSync, "9.7.13.5"},
-    {"fence[|.sc|.acq_rel|.acquire|.release].[cta|cluster|gpu|sys]", "", fence, nullptr, Unit::kSync, "9.7.13.5"},
+    {"membar.[cta|gl|sys]", "", nullptr, bind_fence, Unit::kSync, "9.7.13.5"},
+    {"fence[|.sc|.acq_rel|.acquire|.release].[cta|cluster|gpu|sys]", "", nullptr, bind_fence, Unit::kSync, "9.7.13.5"},
     {"nanosleep.u32", "r32", sleep, nullptr, Unit::kControl, "9.7.20.3"},
-    {"griddepcontrol.[wait|launch_dependents]", "", nothing, nullptr, Unit::kControl, "9.7.13.14"},
+    {"griddepcontrol.wait", "", dependency_wait, nullptr, Unit::kControl, "9.7.13.14"},
+    {"griddepcontrol.launch_dependents", "", nothing, nullptr, Unit::kControl, "9.7.13.14"},
     {"setmaxnreg.[inc|dec].sync.aligned.u32", "r32", nullptr, bind_register_limit, Unit::kControl, "9.7.20.6"},
     {"pmevent[|.mask]", "r32", nothing, nullptr, Unit::kControl, "9.7.20.4"},
 };

@@ -14,6 +14,7 @@ constexpr int64_t kDrop = 8;
 constexpr int64_t kNoComplete = 16;
 constexpr int64_t kParity = 32;
 constexpr int64_t kTry = 64;  // may fail though the phase is over
+constexpr int64_t kRelaxed = 128, kCluster = 256;
 
 int64_t space_flag(const ptx::Statement& s) { return shared_or_generic(s) == Space::kShared ? kSharedSpace : 0; }
 
@@ -26,24 +27,48 @@ void each_lane(Warp& w, F&& f) {
   for (uint32_t m = w.mask; m != 0; m &= m - 1) f(std::countr_zero(m));
 }
 
+// An object that is not initialised has completed no phase; whoever acts on it faults or makes it.
+void tell(Warp& w, const Instr& i, int lane, uint32_t at, MbarrierUse use, uint32_t value) {
+  Observer* const observer = w.block->observer;
+  if (observer == nullptr) return;
+  const bool is_acquire = use == MbarrierUse::kWaitPassed || use == MbarrierUse::kWaitFailed;
+  const Order order = (i.imm & kRelaxed) != 0       ? Order::kRelaxed
+                      : is_acquire                  ? Order::kAcquire
+                      : use == MbarrierUse::kArrive ? Order::kRelease
+                                                    : Order::kRelaxed;
+  const uint64_t phase = use == MbarrierUse::kInit ? 0 : mbarrier_phases(w, i, lane, at);
+  observer->mbarrier(w, i, lane, at, use, value, phase, order, (i.imm & kCluster) != 0 ? Scope::kCluster : Scope::kCta);
+}
+
 void init(Warp& w, const Instr& i) {
-  each_lane(
-      w, [&](int lane) { mbarrier_init(w, i, lane, barrier_address(w, i, lane, i.ops[0]), u32(w, i.ops[1])[lane]); });
+  each_lane(w, [&](int lane) {
+    const uint32_t at = barrier_address(w, i, lane, i.ops[0]), count = u32(w, i.ops[1])[lane];
+    tell(w, i, lane, at, MbarrierUse::kInit, count);
+    mbarrier_init(w, i, lane, at, count);
+  });
 }
 
 void inval(Warp& w, const Instr& i) {
-  each_lane(w, [&](int lane) { mbarrier_invalidate(w, i, lane, barrier_address(w, i, lane, i.ops[0])); });
+  each_lane(w, [&](int lane) {
+    const uint32_t at = barrier_address(w, i, lane, i.ops[0]);
+    tell(w, i, lane, at, MbarrierUse::kInvalidate, 0);
+    mbarrier_invalidate(w, i, lane, at);
+  });
 }
 
 void expect_tx(Warp& w, const Instr& i) {
   each_lane(w, [&](int lane) {
-    mbarrier_expect_tx(w, i, lane, barrier_address(w, i, lane, i.ops[0]), u32(w, i.ops[1])[lane]);
+    const uint32_t at = barrier_address(w, i, lane, i.ops[0]), bytes = u32(w, i.ops[1])[lane];
+    tell(w, i, lane, at, MbarrierUse::kExpectTx, bytes);
+    mbarrier_expect_tx(w, i, lane, at, bytes);
   });
 }
 
 void complete_tx(Warp& w, const Instr& i) {
   each_lane(w, [&](int lane) {
-    mbarrier_complete_tx(w, i, lane, barrier_address(w, i, lane, i.ops[0]), u32(w, i.ops[1])[lane]);
+    const uint32_t at = barrier_address(w, i, lane, i.ops[0]), bytes = u32(w, i.ops[1])[lane];
+    tell(w, i, lane, at, MbarrierUse::kCompleteTx, bytes);
+    mbarrier_complete_tx(w, i, lane, at, bytes);
   });
 }
 
@@ -55,9 +80,33 @@ void arrive(Warp& w, const Instr& i) {
   each_lane(w, [&](int lane) {
     const uint32_t at = barrier_address(w, i, lane, i.ops[1]);
     const uint32_t value = (i.imm & kHasCount) != 0 ? u32(w, i.ops[2])[lane] : 1;
-    if ((i.imm & kExpectTx) != 0) mbarrier_expect_tx(w, i, lane, at, value);
+    if ((i.imm & kExpectTx) != 0) {
+      tell(w, i, lane, at, MbarrierUse::kExpectTx, value);
+      mbarrier_expect_tx(w, i, lane, at, value);
+    }
+    tell(w, i, lane, at, MbarrierUse::kArrive, (i.imm & kExpectTx) != 0 ? 1 : value);
     state[lane] = mbarrier_arrive(w, i, lane, at, (i.imm & kExpectTx) != 0 ? 1 : value, kind);
   });
+}
+
+uint32_t awaited(Warp& w, const Instr& i, int lane) {
+  return (i.imm & kParity) != 0 ? u32(w, i.ops[2])[lane] & 1 : static_cast<uint32_t>(u64(w, i.ops[2])[lane] >> 63);
+}
+
+void tell_waits(Warp& w, const Instr& i, uint32_t done) {
+  const uint32_t all = w.mask;
+  for (uint32_t left = all; left != 0; left &= ~w.mask) {
+    const int lane = std::countr_zero(left);
+    const uint32_t at = barrier_address(w, i, lane, i.ops[1]), parity = awaited(w, i, lane);
+    const bool has_passed = (done >> lane & 1) != 0;
+    w.mask = 0;
+    for (uint32_t m = left & (has_passed ? done : ~done); m != 0; m &= m - 1) {
+      const int other = std::countr_zero(m);
+      if (barrier_address(w, i, other, i.ops[1]) == at && awaited(w, i, other) == parity) w.mask |= 1u << other;
+    }
+    tell(w, i, lane, at, has_passed ? MbarrierUse::kWaitPassed : MbarrierUse::kWaitFailed, parity);
+  }
+  w.mask = all;
 }
 
 // test_wait and try_wait. A lane that must go on waiting makes the warp yield: others have to help it on.
@@ -65,15 +114,14 @@ void wait(Warp& w, const Instr& i) {
   uint32_t done = 0;
   each_lane(w, [&](int lane) {
     const uint32_t current = mbarrier_parity(w, i, lane, barrier_address(w, i, lane, i.ops[1]));
-    const uint32_t waited =
-        (i.imm & kParity) != 0 ? u32(w, i.ops[2])[lane] & 1 : static_cast<uint32_t>(u64(w, i.ops[2])[lane] >> 63);
-    done |= static_cast<uint32_t>(current != waited) << lane;
+    done |= static_cast<uint32_t>(current != awaited(w, i, lane)) << lane;
   });
   Schedule* const schedule = w.block->schedule;
   if ((i.imm & kTry) != 0 && done != 0 && schedule != nullptr && schedule->fails_spuriously()) {
     done = 0;
     note_progress(w);  // the next try may pass without help
   }
+  if (w.block->observer != nullptr) tell_waits(w, i, done);
   set_pred(w, i.ops[0], done);
   if ((w.mask & ~done) != 0) yield(w);
 }
@@ -89,8 +137,13 @@ Handler bind_inval(const ptx::Statement& s, Instr& i) { return i.imm = space_fla
 Handler bind_expect_tx(const ptx::Statement& s, Instr& i) { return i.imm = space_flag(s), expect_tx; }
 Handler bind_complete_tx(const ptx::Statement& s, Instr& i) { return i.imm = space_flag(s), complete_tx; }
 
+// Order and scope, where the opcode names them.
+int64_t order_flags(const ptx::Statement& s) {
+  return (s.has("relaxed") ? kRelaxed : 0) | (s.has("cluster") ? kCluster : 0);
+}
+
 Handler bind_arrive(const ptx::Statement& s, Instr& i) {
-  i.imm = space_flag(s);
+  i.imm = space_flag(s) | order_flags(s);
   if (s.has("arrive_drop")) i.imm |= kDrop;
   if (s.has("noComplete")) i.imm |= kNoComplete;
   if (s.has("expect_tx")) i.imm |= kExpectTx;
@@ -99,7 +152,7 @@ Handler bind_arrive(const ptx::Statement& s, Instr& i) {
 }
 
 Handler bind_wait(const ptx::Statement& s, Instr& i) {
-  i.imm = space_flag(s) | (s.has("parity") ? kParity : 0) | (s.has("try_wait") ? kTry : 0);
+  i.imm = space_flag(s) | order_flags(s) | (s.has("parity") ? kParity : 0) | (s.has("try_wait") ? kTry : 0);
   return wait;
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "checkers/checkers.hpp"
 #include "machine/launch.hpp"
 #include "program/program.hpp"
 
@@ -80,7 +81,9 @@ class Program {
     config.dynamic_shared_bytes = launch.shared;
     const auto before = contents();
     const RunOptions options = launch.options ? *launch.options : environment();
-    const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card), options);
+    std::vector<MakeObserver> observers;
+    if (checkers::checks(options)) observers.push_back(checkers::check_grid);
+    const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card), options, observers);
     const char* folder = std::getenv("SIM_RECORD");
     if (folder != nullptr && launch.card == std::string("h200") && result.status == LaunchResult::Status::kOk)
       record(folder, *kernel, config, {params, params + at}, before);

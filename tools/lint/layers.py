@@ -51,11 +51,20 @@ RULES: dict[str, Rule] = {
     # Counters and traces listen to the machine, which knows only that somebody does; the driver brings them together.
     "simulator counters": Rule(("simulator", "simulator counters")),
     "simulator trace": Rule(("simulator", "simulator trace")),
+    "simulator checkers": Rule(("simulator", "simulator checkers")),
     "simulator driver": Rule(
-        ("simulator", "simulator counters", "simulator trace", "simulator driver"), ("cuda.h", "system")
+        ("simulator", "simulator counters", "simulator trace", "simulator checkers", "simulator driver"),
+        ("cuda.h", "system"),
     ),
     "simulator tests": Rule(
-        ("simulator", "simulator counters", "simulator driver", "simulator tests", "simulator capture"),
+        (
+            "simulator",
+            "simulator counters",
+            "simulator checkers",
+            "simulator driver",
+            "simulator tests",
+            "simulator capture",
+        ),
         ("cuda.h", "system", "doctest"),
     ),
     "simulator capture": Rule(("simulator", "simulator capture"), ("cuda.h", "cuda types", "cuda runtime", "system")),
@@ -98,7 +107,7 @@ def layer_of(path: str) -> str:
     if parts[0] == "simulator":
         if "capture" in parts:
             return "simulator capture"
-        if parts[1] in ("counters", "driver", "trace"):
+        if parts[1] in ("counters", "trace", "checkers", "driver"):
             return f"simulator {parts[1]}"
         return "simulator tests" if parts[1] in ("tests", "bench", "fuzz") else "simulator"
     if parts[0] in ("tests", "examples"):

@@ -1,0 +1,169 @@
+// The race checker: every access of shared and global memory, generic or asynchronous, is held against those that are
+// not ordered before it. In: the observer's hooks; out: findings. Threads are lanes; the rules are in docs/checkers.md.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "checkers/clock.hpp"
+#include "checkers/findings.hpp"
+#include "checkers/shadow.hpp"
+#include "machine/access.hpp"
+#include "machine/async.hpp"
+#include "machine/observer.hpp"
+
+namespace sim::checkers {
+
+// What a fence has made ready for the next strong write of a lane. `epoch`: the lane's own accesses up to it.
+struct Released {
+  Knowledge knowledge;
+  uint32_t epoch = 0;
+  uint32_t fenced_at[2] = {0, 0};
+  Scope scope = Scope::kCta;
+  // With the own accesses of `lanes` of warp `warp`.
+  Knowledge of(uint32_t warp, uint32_t lanes) const;
+};
+
+// Lanes of a warp that know the same.
+struct LaneClass {
+  uint32_t mask = 0;
+  Knowledge knowledge;
+  uint32_t fenced_at[2] = {0, 0};            // the lanes' own accesses up to this epoch are in the asynchronous proxy
+  std::shared_ptr<const Released> released;  // of the last releasing fence
+  std::shared_ptr<Knowledge> observed_here;  // by relaxed reads, until a fence acquires it: from the own block,
+  SharedForeign observed_wide, observed_wide_fenced;  // and from any
+};
+
+struct WarpLanes {
+  uint32_t epoch = 1;
+  bool has_released = false;  // the next access begins a new epoch
+  std::vector<LaneClass> classes;
+};
+
+// What releases left at an address.
+struct SyncVariable {
+  SharedForeign wide, wide_fenced;              // of gpu and sys scope, by any block
+  std::unordered_map<uint64_t, Knowledge> own;  // by block: all of its releases
+};
+
+struct MbarrierClock {
+  uint32_t id = 0;
+  uint64_t phase = 0;  // phases that `done` covers
+  Knowledge arrived, done;
+};
+
+struct BlockClocks {
+  Block* block = nullptr;
+  std::vector<WarpLanes> warps;
+  Shadow shared;
+  Knowledge barriers[kBarriers + 1];  // of the generation in progress
+  Knowledge left[kBarriers + 1];      // of the last one
+  std::unordered_map<uint32_t, MbarrierClock> mbarriers;
+  uint32_t next_mbarrier = 0;
+  std::vector<uint32_t> known;                                 // event of warp and pc, valid if it has the warp's epoch
+  std::unordered_map<uint64_t, std::vector<uint32_t>> copies;  // by thread * 2 + group: not yet waited for
+  std::unordered_map<uint64_t, uint32_t> in_flight;            // by ordinal: of those that an mbarrier hears of
+};
+
+class RaceChecker : public Observer {
+ public:
+  explicit RaceChecker(const Grid& grid);
+
+  void block_starts(Block& block) override;
+  void block_ends(Block& block) override;
+  void report(std::vector<Finding>& findings) override;
+  void access(Warp& w, const Instr& i, const MemoryAccess& a, const Pointers& at) override;
+  void warp_sync(Warp& w, const Instr& i, uint32_t lanes) override;
+  void fence(Warp& w, const Instr& i, Fence kind, Order order, Scope scope, Space space) override;
+  void barrier_arrive(Warp& w, const Instr& i, uint32_t id, bool waits, Order order) override;
+  void barrier_complete(Block& block, uint32_t id) override;
+  void barrier_leave(Warp& w, uint32_t id, uint32_t lanes) override;
+  void mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t value, uint64_t phase,
+                Order order, Scope scope) override;
+  void async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& operation) override;
+  void async_completed(Block& block, AsyncOperation& operation) override;
+  void group_wait(Warp& w, const Instr& i, CopyGroup group, const uint32_t* pending, bool is_read) override;
+
+ private:
+  // One lane's access while it is held against the shadow.
+  struct Accessor {
+    BlockClocks* own;
+    Warp* warp;
+    const LaneClass* lanes;
+    uint32_t lane;
+    uint32_t event;
+    bool is_write;
+    bool is_shared;
+    uint32_t sure[2] = {0, 0};  // events found to be before this access, whatever their lanes
+    uint32_t bit() const { return 1u << lane; }
+  };
+
+  BlockClocks& clocks_of(const Block& block);
+  WarpLanes& lanes_of(const Warp& w) { return clocks_of(*w.block).warps[w.index]; }
+  // Begins a new epoch if the last one was released.
+  void begin(WarpLanes& lanes) {
+    lanes.epoch += lanes.has_released;
+    lanes.has_released = false;
+  }
+  // Splits the classes so that `mask` is a union of some; calls f on these.
+  template <class F>
+  void each_class(WarpLanes& lanes, uint32_t mask, F&& f);
+  // What the lanes of `mask` in class `c` make known by a release now.
+  Knowledge publish(const Warp& w, WarpLanes& lanes, const LaneClass& c, uint32_t mask);
+
+  uint32_t new_event();
+  uint32_t event_of(Warp& w, const Instr& i, Order order, Scope scope, uint32_t bytes, bool is_mbarrier);
+  void collect();
+
+  // race_access.cpp
+  void touch(Accessor& a, std::byte* p, uint64_t bytes);
+  void touch_words(Accessor& a, Shadow& shadow, Cell* c, std::byte* p, size_t count);
+  void touch_cell(Accessor& a, Shadow& shadow, Cell& c, const std::byte* p);
+  bool settles(Accessor& a, const Entry& e, const std::byte* p);
+  bool is_before(Accessor& a, const Entry& e, bool& is_unfenced);
+  bool is_covered(const Accessor& a, const Clock& clock, const Event& e, uint32_t lanes, uint32_t epoch) const;
+  void add(Accessor& a, Shadow& shadow, Cell& c);
+  void tell_race(const Accessor& a, const Entry& other, const std::byte* p, bool is_unfenced);
+  const LaneClass& class_of(WarpLanes& lanes, uint32_t lane) const;
+
+  // race_variable.cpp: strong accesses as synchronisation
+  void acquire_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide);
+  void release_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide);
+  void synchronise(Warp& w, const MemoryAccess& a, const Pointers& at);
+
+  // race_async.cpp
+  void touch_mbarrier(Warp& w, const Instr& i, uint32_t lanes, uint32_t address, Order order, bool is_write);
+  void hear(BlockClocks& block, MbarrierClock& m, const AsyncOperation& operation);
+
+  const Grid& grid_;
+  std::unordered_map<const Block*, std::unique_ptr<BlockClocks>> blocks_;
+  const Block* last_block_ = nullptr;
+  BlockClocks* last_clocks_ = nullptr;
+  Shadow global_;
+  std::vector<Event> events_{1};  // 0: none
+  std::vector<uint32_t> free_events_;
+  size_t collect_at_ = 1u << 18;
+  std::unordered_map<uint64_t, SyncVariable> variables_;
+  AsyncOperation* completing_ = nullptr;  // the mbarrier hears of it next
+  FindingList findings_;
+};
+
+template <class F>
+void RaceChecker::each_class(WarpLanes& lanes, uint32_t mask, F&& f) {
+  const size_t count = lanes.classes.size();
+  for (size_t n = 0; n < count; ++n) {
+    const uint32_t both = lanes.classes[n].mask & mask;
+    if (both == 0) continue;
+    if (both != lanes.classes[n].mask) {
+      LaneClass rest = lanes.classes[n];
+      rest.mask &= ~both;
+      lanes.classes.push_back(std::move(rest));
+      lanes.classes[n].mask = both;
+    }
+    f(lanes.classes[n]);
+  }
+}
+
+}  // namespace sim::checkers

@@ -1,0 +1,128 @@
+// Asynchronous copies and mbarriers in the race checker. A copy's accesses are checked at its issue and recorded under
+// the copy; nobody is after them before a wait: of the own thread for its groups, or for the phase of an mbarrier that
+// heard of the copy's end.
+#include <algorithm>
+#include <bit>
+
+#include "checkers/race.hpp"
+
+namespace sim::checkers {
+
+// An operation on the 8 bytes of an mbarrier: strong, of the generic proxy; init and inval are ordinary writes.
+void RaceChecker::touch_mbarrier(Warp& w, const Instr& i, uint32_t mask, uint32_t address, Order order, bool is_write) {
+  BlockClocks& own = clocks_of(*w.block);
+  WarpLanes& lanes = own.warps[w.index];
+  begin(lanes);
+  const uint32_t event = event_of(w, i, order, Scope::kCta, 8, true);
+  for (const LaneClass& c : lanes.classes) {
+    Accessor a{&own, &w, &c, 0, event, is_write, true};
+    for (uint32_t left = c.mask & mask; left != 0; left &= left - 1) {
+      a.lane = static_cast<uint32_t>(std::countr_zero(left));
+      touch(a, w.block->shared + (address - Block::kSharedBase), 8);
+    }
+  }
+}
+
+void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t,
+                           uint64_t phase, Order order, Scope) {
+  BlockClocks& block = clocks_of(*w.block);
+  WarpLanes& lanes = block.warps[w.index];
+  if (use == MbarrierUse::kInit) {
+    touch_mbarrier(w, i, 1u << lane, address, Order::kWeak, true);
+    MbarrierClock& m = block.mbarriers[address];
+    m = MbarrierClock{};
+    m.id = block.next_mbarrier++;
+    return;
+  }
+  MbarrierClock& m = block.mbarriers[address];
+  if (phase > m.phase) {
+    m.phase = phase;
+    m.done = m.arrived;
+    m.done.seen.phases.resize(std::max<size_t>(m.done.seen.phases.size(), m.id + 1));
+    m.done.seen.phases[m.id] = static_cast<uint32_t>(phase);
+  }
+  if (completing_ != nullptr) return hear(block, m, *std::exchange(completing_, nullptr));
+  const bool is_wait = use == MbarrierUse::kWaitPassed || use == MbarrierUse::kWaitFailed;
+  if (use == MbarrierUse::kInvalidate) {
+    touch_mbarrier(w, i, 1u << lane, address, Order::kWeak, true);
+    block.mbarriers.erase(address);
+    return;
+  }
+  touch_mbarrier(w, i, is_wait ? w.mask : 1u << lane, address, Order::kRelaxed, !is_wait);
+  if (use == MbarrierUse::kArrive && order == Order::kRelease)
+    m.arrived.join(publish(w, lanes, class_of(lanes, static_cast<uint32_t>(lane)), 1u << lane));
+  if (use == MbarrierUse::kWaitPassed && order == Order::kAcquire)
+    each_class(lanes, w.mask, [&](LaneClass& c) { c.knowledge.join(m.done); });
+}
+
+// The mbarrier hears of the end of a copy, or of a thread's copies before a cp.async.mbarrier.arrive.
+void RaceChecker::hear(BlockClocks& block, MbarrierClock& m, const AsyncOperation& o) {
+  const std::pair<uint32_t, uint32_t> at{m.id, static_cast<uint32_t>(m.phase)};
+  if (o.kind == AsyncOperation::Kind::kArrival) {
+    for (const uint32_t id : block.copies[uint64_t{o.thread()} * 2 + static_cast<uint64_t>(CopyGroup::kCpAsync)])
+      if (events_[id].copy->ordinal < o.ordinal) events_[id].copy->told.push_back(at);
+    return;
+  }
+  const auto found = block.in_flight.find(o.ordinal);
+  if (found == block.in_flight.end()) return;
+  events_[found->second].copy->told.push_back(at);
+  block.in_flight.erase(found);
+}
+
+void RaceChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& o) {
+  if (o.barrier != 0) touch_mbarrier(w, i, 1u << lane, o.barrier, Order::kRelaxed, true);
+  if (o.kind == AsyncOperation::Kind::kArrival) return;
+  BlockClocks& own = clocks_of(*w.block);
+  WarpLanes& lanes = own.warps[w.index];
+  begin(lanes);
+  const uint32_t id = new_event();
+  Event& e = events_[id];
+  e.pc = i.pc;
+  e.epoch = lanes.epoch;
+  e.block = w.block->index;
+  e.warp = static_cast<uint16_t>(w.index);
+  e.is_async = o.kind != AsyncOperation::Kind::kCpAsync;
+  e.is_strong = e.is_wide = o.is_reduction;
+  e.copy = std::make_unique<Copy>();
+  e.copy->lane = static_cast<uint32_t>(lane);
+  e.copy->ordinal = o.ordinal;
+  e.copy->sequence = o.sequence;
+  if (o.barrier != 0)
+    own.in_flight[o.ordinal] = id;
+  else
+    own.copies[uint64_t{o.thread()} * 2 + static_cast<uint64_t>(o.group)].push_back(id);
+  const LaneClass& c = class_of(lanes, static_cast<uint32_t>(lane));
+  o.each_range([&](const AsyncRange& range) {
+    Accessor a{&own, &w, &c, static_cast<uint32_t>(lane), id, range.is_write, range.is_shared};
+    touch(a, range.begin, range.bytes);
+  });
+}
+
+void RaceChecker::async_completed(Block&, AsyncOperation& o) {
+  if (o.barrier != 0) completing_ = &o;
+}
+
+void RaceChecker::group_wait(Warp& w, const Instr&, CopyGroup group, const uint32_t* pending, bool is_read) {
+  BlockClocks& block = clocks_of(*w.block);
+  WarpLanes& lanes = block.warps[w.index];
+  begin(lanes);
+  const std::vector<CopyGroups>& groups = async_state(*w.block).groups[static_cast<size_t>(group)];
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const uint32_t thread = thread_of(w, lane);
+    const auto found = block.copies.find(uint64_t{thread} * 2 + static_cast<uint64_t>(group));
+    if (found == block.copies.end()) continue;
+    const uint64_t committed = groups[thread].committed;
+    const uint64_t over = committed > pending[lane] ? committed - pending[lane] : 0;  // groups
+    std::erase_if(found->second, [&](uint32_t id) {
+      Copy& copy = *events_[id].copy;
+      if (copy.sequence >= over) return false;
+      if (copy.read_at == 0) copy.read_at = lanes.epoch;
+      if (is_read) return false;
+      copy.done_at = lanes.epoch;
+      return true;
+    });
+  }
+}
+
+}  // namespace sim::checkers

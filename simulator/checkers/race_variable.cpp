@@ -1,0 +1,78 @@
+// Release and acquire through memory: strong writes publish what a release or an earlier fence made ready, strong reads
+// take it, at once or by a later fence. PTX ISA 8.8, release and acquire patterns; a pattern holds within the narrower
+// of the scopes of its two ends.
+#include <bit>
+
+#include "checkers/race.hpp"
+
+namespace sim::checkers {
+
+void RaceChecker::synchronise(Warp& w, const MemoryAccess& m, const Pointers& at) {
+  const bool is_wide = m.scope >= Scope::kGpu;
+  const auto address = [&](int lane) { return reinterpret_cast<uint64_t>(at.of(lane, m.bytes)); };
+  if (m.access == Access::kRead) {
+    for (uint32_t left = w.mask; left != 0 && !variables_.empty();) {
+      const uint64_t here = address(std::countr_zero(left));
+      uint32_t group = 0;
+      for (uint32_t rest = left; rest != 0; rest &= rest - 1)
+        if (address(std::countr_zero(rest)) == here) group |= rest & (0u - rest);
+      left &= ~group;
+      acquire_at(w, here, group, m.order, is_wide);
+    }
+    return;
+  }
+  for (uint32_t left = w.mask; left != 0; left &= left - 1) {
+    const int lane = std::countr_zero(left);
+    const uint64_t here = address(lane);
+    if (m.access == Access::kAtomic)
+      acquire_at(w, here, 1u << lane, m.order, is_wide);
+    else
+      variables_.erase(here);  // a write that is no update begins anew
+    if (m.order != Order::kWeak) release_at(w, here, 1u << lane, m.order, is_wide);
+  }
+}
+
+void RaceChecker::acquire_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide) {
+  const auto found = variables_.find(address);
+  if (found == variables_.end()) return;
+  const SyncVariable& v = found->second;
+  const uint64_t block = w.block->index;
+  const auto own = v.own.find(block);
+  if (own == v.own.end() && !(is_wide && v.wide)) return;
+  const bool is_acquire = order == Order::kAcquire || order == Order::kAcqRel;
+  each_class(lanes_of(w), mask, [&](LaneClass& c) {
+    if (is_acquire) {
+      if (own != v.own.end()) c.knowledge.join(own->second);
+      if (!is_wide) return;
+      c.knowledge.seen.join_foreign(v.wide, block);
+      c.knowledge.fenced[1].join_foreign(v.wide_fenced, block);
+      return;
+    }
+    if (own != v.own.end()) {
+      auto observed = c.observed_here ? std::make_shared<Knowledge>(*c.observed_here) : std::make_shared<Knowledge>();
+      observed->join(own->second);
+      c.observed_here = std::move(observed);
+    }
+    if (!is_wide) return;
+    join(c.observed_wide, v.wide);
+    join(c.observed_wide_fenced, v.wide_fenced);
+  });
+}
+
+void RaceChecker::release_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide) {
+  WarpLanes& lanes = lanes_of(w);
+  const uint64_t block = w.block->index;
+  for (const LaneClass& c : lanes.classes) {
+    if ((c.mask & mask) == 0) continue;
+    const bool is_release = order >= Order::kRelease;
+    if (!is_release && !c.released) continue;
+    const Knowledge k = is_release ? publish(w, lanes, c, mask) : c.released->of(w.index, mask);
+    SyncVariable& v = variables_[address];
+    v.own[block].join(k);
+    if (!is_wide || (!is_release && c.released->scope < Scope::kGpu)) continue;
+    join(v.wide, k.seen.as_foreign(block));
+    join(v.wide_fenced, k.fenced[1].as_foreign(block));
+  }
+}
+
+}  // namespace sim::checkers
