@@ -150,6 +150,12 @@ const FormList& load_store_list() {
     const std::string shared = "[.shared|.shared::cta|.shared::cluster]";
     const std::string load_space = "[|.global|" + shared + "|.local|.const|.param|.param::entry]";
     const std::string store_space = "[|.global|" + shared + "|.local]";
+    // ptxas also takes the space before the order, and compilers write that.
+    const std::string space_first = "[.global|" + shared + "]";
+    const std::string load_where = "[" + load_order + load_space + "|" + space_first + "[.volatile|.relaxed." + scope +
+                                   "|.acquire." + scope + "]]";
+    const std::string store_where = "[" + store_order + store_space + "|" + space_first + "[.volatile|.relaxed." +
+                                    scope + "|.release." + scope + "]]";
     const std::string load_cache = "[|.ca|.cg|.cs|.lu|.cv]", store_cache = "[|.wb|.cg|.cs|.wt]";
     const std::string evict =
         "[|.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate]"
@@ -160,10 +166,10 @@ const FormList& load_store_list() {
       const auto add = [&](int n, const Width& width, Bind load, Bind store) {
         const std::string vec = n == 1 ? "." : n == 2 ? ".v2." : n == 4 ? ".v4." : ".v8.";
         const std::string values = std::string(n == 1 ? "" : n == 2 ? "v2" : n == 4 ? "v4" : "v8") + width.slot;
-        l.add("ld" + load_order + load_space + load_cache + "[|.nc]" + evict + hint + prefetch + vec + width.types,
+        l.add("ld" + load_where + load_cache + "[|.nc]" + evict + hint + prefetch + vec + width.types,
               values + " [a]" + policy, load, Unit::kLsu, "9.7.9.8");
-        l.add("st" + store_order + store_space + store_cache + evict + hint + vec + width.types,
-              "[a] " + values + policy, store, Unit::kLsu, "9.7.9.12");
+        l.add("st" + store_where + store_cache + evict + hint + vec + width.types, "[a] " + values + policy, store,
+              Unit::kLsu, "9.7.9.12");
         if (!has_policy && n * width.bits <= 128 && width.bits < 128)
           l.add("ldu[|.global]" + vec + width.types, values + " [a]", load, Unit::kLsu, "9.7.9.11");
       };

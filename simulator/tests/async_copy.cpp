@@ -224,6 +224,72 @@ TEST_CASE("bulk reductions") {
                          {0x4000, 0x3c00, 0x0000, 0xb800, 0, 0, 0, 0}, {0x4000, 0x3c00, 0x0000, 0xb800, 0, 0, 0, 0});
 }
 
+TEST_CASE("cache hints change nothing that is copied") {
+  const Outcome o = run_ok(poison(64) + R"(
+  mbarrier.init.shared.b64 [%r1], 1;
+  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;
+  setp.eq.u32 %p1, %r3, 0;
+  mov.b16 %rs1, 1;
+  cp.async.ca.shared.global.L2::cache_hint [%r2], [%rd1+4], 4, %p1, %rd9;
+  cp.async.cg.shared.global.L2::cache_hint.L2::128B [%r2+16], [%rd1+16], 16, !%p1, %rd9;
+  cp.async.wait_all;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 32;
+  cp.async.bulk.prefetch.L2.global.L2::cache_hint [%rd1+256], 512, %rd9;
+  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint [%r2+32], [%rd1+512], 32, [%r1], %rs1, %rd9;
+)" + std::string(kWait) + dump(64));
+  const std::vector<uint8_t> in = pattern(4096);
+  std::vector<uint8_t> want(64, 0xcc);
+  std::fill_n(want.begin(), 4, 0);  // its source is ignored
+  std::copy_n(in.begin() + 16, 16, want.begin() + 16);
+  std::copy_n(in.begin() + 512, 32, want.begin() + 32);
+  CHECK(std::memcmp(o.out.data(), want.data(), want.size()) == 0);
+}
+
+TEST_CASE("a bulk reduction with a cache hint") {
+  Program program(kernel(R"(
+  createpolicy.fractional.L2::evict_last.b64 %rd9, 1.0;
+  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1];
+  st.shared.v4.b32 [%r2], {%r10, %r11, %r12, %r13};
+  fence.proxy.async.shared::cta;
+  cp.reduce.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.add.u32 [%rd2], [%r2], 16, %rd9;
+  cp.async.bulk.commit_group;
+  cp.async.bulk.wait_group 0;)"));
+  std::vector<uint32_t> in{1, 2, 3, ~0u}, out{10, 20, 30, 40};
+  program.add(in, "in");
+  program.add(out, "out");
+  program.run_ok("test", {.block = {1}, .card = "h200"}, {pointer(in), pointer(out)});
+  CHECK(out == std::vector<uint32_t>{11, 22, 33, 39});
+}
+
+TEST_CASE("a bulk reduction inside shared memory") {
+  // 1, 2, 8, -1 onto 8, 1, 5, 2.
+  for (const auto& [op, want] : {std::pair{"add.u32", std::vector<uint32_t>{9, 3, 13, 1}},
+                                 std::pair{"and.b32", std::vector<uint32_t>{0, 0, 0, 2}},
+                                 std::pair{"xor.b32", std::vector<uint32_t>{9, 3, 13, ~2u}},
+                                 std::pair{"max.s32", std::vector<uint32_t>{8, 2, 8, 2}},
+                                 std::pair{"min.u32", std::vector<uint32_t>{1, 1, 5, 2}}}) {
+    CAPTURE(op);
+    std::string text = kernel(R"(
+  mbarrier.init.shared.b64 [%r1], 1;
+  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1];
+  st.shared.v4.b32 [%r2+128], {%r10, %r11, %r12, %r13};
+  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1+16];
+  st.shared.v4.b32 [%r2], {%r10, %r11, %r12, %r13};
+  fence.proxy.async.shared::cta;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 16;
+  cp.reduce.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes.)" +
+                              std::string(op) + " [%r2], [%r2+128], 16, [%r1];\n" + kWait + dump(16));
+    const std::string signature = "(.param .u64 in, .param .u64 out)";
+    text.insert(text.find(signature) + signature.size(), " .reqnctapercluster 1, 1, 1");
+    Program program(text);
+    std::vector<uint32_t> in{1, 2, 8, ~0u, 8, 1, 5, 2}, out(4);
+    program.add(in, "in");
+    program.add(out, "out");
+    program.run_ok("test", {.block = {1}, .card = "h200"}, {pointer(in), pointer(out)});
+    CHECK(out == want);
+  }
+}
+
 TEST_CASE("fences of proxies are accepted") {
   run_ok(R"(
   fence.proxy.async;

@@ -18,6 +18,7 @@
 #include "checkers/checkers.hpp"
 #include "machine/launch.hpp"
 #include "program/program.hpp"
+#include "tests/forms.hpp"
 
 namespace sim::test {
 
@@ -79,6 +80,7 @@ class Program {
     config.grid = launch.grid;
     config.block = launch.block;
     config.dynamic_shared_bytes = launch.shared;
+    launched_forms().note(*kernel);
     const auto before = contents();
     const RunOptions options = launch.options ? *launch.options : environment();
     std::vector<MakeObserver> observers;
@@ -108,13 +110,16 @@ class Program {
     return all;
   }
 
-  // <hash of the text>.ptx, and one file a launch: a line of text (the fields below), then the bytes of the parameters,
-  // of all buffers before and of all buffers after.
+  // <hash of the text>.ptx, the kernel's rows of the instruction table, and one file a launch: a line of text (the
+  // fields below), then the bytes of the parameters, of all buffers before and of all buffers after.
   void record(const std::string& folder, const Kernel& kernel, const LaunchConfig& c,
               const std::vector<std::byte>& params, const std::vector<std::byte>& before) const {
     static int count = 0;
     const std::string name = std::to_string(std::hash<std::string>{}(text_));
     std::ofstream(folder + "/" + name + ".ptx") << text_;
+    std::ofstream forms(folder + "/" + name + "." + kernel.name + ".forms");
+    for (const Form* form : kernel.forms)
+      if (form != nullptr) forms << form_key(*form) << '\n';
     std::ofstream out(folder + "/" + name + "." + std::to_string(count++) + ".launch", std::ios::binary);
     out << kernel.name;
     for (const Dim3& d : {c.grid, c.block}) out << ' ' << d.x << ' ' << d.y << ' ' << d.z;

@@ -224,3 +224,14 @@ TEST_CASE("nvcc's PTX with lines missing is an error or loads") {
   }
   CHECK(errors >= 5);
 }
+
+TEST_CASE("the table knows the opcodes of other people's kernels") {
+  std::istringstream lines(read("simulator/tests/data/opcodes.txt"));
+  size_t count = 0;
+  for (std::string opcode; std::getline(lines, opcode);) {
+    if (opcode.starts_with('#')) continue;
+    ++count;
+    CHECK_MESSAGE(find_form(opcode) != nullptr, opcode);
+  }
+  CHECK(count > 450);
+}

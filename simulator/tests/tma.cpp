@@ -311,6 +311,25 @@ TEST_CASE("the spellings of a load") {
       0);
 }
 
+TEST_CASE("cache hints change nothing that a prefetch or a reduction does") {
+  Tensor t;
+  t.type = 2;  // u32
+  t.element = 4;
+  t.dim = {8, 4, 1, 1, 1};
+  t.stride = {4, 32, 128, 128, 128};
+  t.box = {8, 4, 1, 1, 1};
+  const std::vector<uint8_t> memory = random_bytes(t.bytes(), 9);
+  const Outcome o =
+      run(kernel("  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n"
+                 "  cp.async.bulk.prefetch.tensor.2d.L2.global.tile.L2::cache_hint [%rd5, {%r20, %r21}], %rd9;\n" +
+                 store_text(2, "cp.reduce.async.bulk.tensor.2d.global.shared::cta.or.tile.bulk_group.L2::cache_hint")),
+          t, memory);
+  REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
+  std::vector<uint8_t> want = memory;
+  for (size_t k = 0; k < want.size(); ++k) want[k] |= o.tile[k];
+  CHECK(o.memory == want);
+}
+
 TEST_CASE("random stores") {
   std::mt19937 random(77);
   for (int k = 0; k < 200; ++k) {

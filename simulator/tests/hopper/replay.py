@@ -251,8 +251,11 @@ def run(folder: Path, most: int, record: Path | None) -> int:
     return 1 if wrong or not launches else 0
 
 
-def verify(folder: Path, recorded: Path) -> int:
-    """Hold the launches of FOLDER against recorded answers; 1 when one differs or none is known."""
+def verify(folder: Path, recorded: Path, forms: Path | None) -> int:
+    """Hold the launches of FOLDER against recorded answers; 1 when one differs or none is known.
+
+    `forms` gets the rows of the instruction table in the launches that were equal (../forms.hpp)."""
+    judged: set[str] = set()
     lines = [line.split() for line in recorded.read_text().splitlines() if not line.startswith("#")]
     answers = dict(lines)
     equal, unknown, wrong = 0, 0, []
@@ -263,8 +266,11 @@ def verify(folder: Path, recorded: Path) -> int:
             unknown += 1
         elif want == answer(launch.after):
             equal += 1
+            judged.update((folder / f"{path.name.split('.')[0]}.{launch.entry}.forms").read_text().splitlines())
         else:
             wrong.append(f"{path.name}: {opcodes(launch)}")
+    if forms is not None:
+        forms.write_text("".join(f"recorded\t{row}\n" for row in sorted(judged)))
     print("\n".join(wrong[:20]))
     print(f"{equal} launches equal what the GPU answered, {len(wrong)} differ, {unknown} were not asked of it")
     return 1 if wrong or equal == 0 else 0
@@ -284,11 +290,12 @@ def main() -> int:
     third = commands.add_parser("verify")
     third.add_argument("folder", type=Path)
     third.add_argument("recorded", type=Path)
+    third.add_argument("--forms", type=Path, help="file for the rows of the instruction table that were judged")
     options = parser.parse_args()
     if options.command == "assemble":
         return assemble(options.folder, options.ptxas)
     if options.command == "verify":
-        return verify(options.folder, options.recorded)
+        return verify(options.folder, options.recorded, options.forms)
     return run(options.folder, options.most, options.record)
 
 

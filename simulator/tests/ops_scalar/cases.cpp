@@ -8,6 +8,7 @@
 
 #include "exact.hpp"
 #include "machine/launch.hpp"
+#include "tests/forms.hpp"
 
 namespace sim::test {
 namespace {
@@ -305,10 +306,11 @@ std::vector<Case> table_cases() {
   return cases;
 }
 
-Words run_case(const Case& c) {
+Words run_case(const Case& c, bool is_recorded) {
   const auto module = load_ptx(c.ptx, c.id);
   const sim::Kernel* kernel = module->find("k");
   if (!kernel->load_error.empty()) throw std::runtime_error(kernel->load_error);
+  launched_forms().note(*kernel, is_recorded);
   Memory memory;
   Words out(static_cast<size_t>(c.threads) * c.out_words);
   struct {

@@ -41,6 +41,7 @@ std::vector<HandCase> hand_cases();
 std::string wrap(const std::string& declarations, const std::string& body, uint32_t in_words, uint32_t out_words);
 
 // Outputs of all threads, run on the simulator.
-Words run_case(const Case& c);
+// `is_recorded`: for the page of PTX forms, a recorded answer judges it too.
+Words run_case(const Case& c, bool is_recorded = false);
 
 }  // namespace sim::test

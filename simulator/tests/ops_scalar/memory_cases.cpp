@@ -257,6 +257,9 @@ void loads_and_stores(std::vector<HandCase>& cases) {
                              "ld.relaxed.gpu.global",
                              "ld.relaxed.cta.global",
                              "ld.acquire.sys.global",
+                             "ld.global.acquire.gpu",
+                             "ld.shared.relaxed.cta",
+                             "ld.global.volatile",
                              "ld.acquire.cluster.global",
                              "ld.volatile.shared",
                              "ld.relaxed.cta.shared",
@@ -282,8 +285,8 @@ void loads_and_stores(std::vector<HandCase>& cases) {
   }
   for (const char* opcode :
        {"st.global.wb", "st.global.cg", "st.global.cs", "st.global.wt", "st.global.L1::no_allocate", "st.weak.global",
-        "st.volatile.global", "st.relaxed.gpu.global", "st.release.sys.global", "st.release.cta.shared",
-        "st.volatile.shared", "st.volatile", "st.release.gpu"}) {
+        "st.global.release.gpu", "st.shared.relaxed.cta", "st.volatile.global", "st.relaxed.gpu.global",
+        "st.release.sys.global", "st.release.cta.shared", "st.volatile.shared", "st.volatile", "st.release.gpu"}) {
     const std::string text = opcode;
     const std::string space = text.find(".shared") != std::string::npos   ? ".shared"
                               : text.find(".global") != std::string::npos ? ".global"
