@@ -141,7 +141,10 @@ CUresult CUDAAPI cuCtxGetStreamPriorityRange(int* least, int* greatest) {
   });
 }
 CUresult CUDAAPI cuCtxSynchronize() {
-  return call([] { return check_no_capture(); });
+  return call([] {
+    state().last_kernel_stream = nullptr;
+    return check_no_capture();
+  });
 }
 
 }  // extern "C"

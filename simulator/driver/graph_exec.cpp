@@ -7,6 +7,7 @@ using namespace sim::driver;
 namespace sim::driver {
 
 CUresult run_graph(const CUgraph_st&, const std::vector<CUgraphNode_st*>& order) {
+  state().last_kernel_stream = nullptr;
   for (const CUgraphNode_st* node : order) {
     if (!node->is_enabled) continue;
     if (const CUresult r = run(node->work); r != CUDA_SUCCESS) return r;

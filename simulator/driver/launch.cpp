@@ -1,8 +1,10 @@
 // Launches: checks the limits that the real driver checks, runs the grid, keeps statistics, turns faults into
 // CUresults.
 #include <cstring>
+#include <utility>
 
 #include "checkers/checkers.hpp"
+#include "checkers/dependency.hpp"
 #include "counters/counters.hpp"
 #include "driver/work.hpp"
 #include "trace/trace.hpp"
@@ -133,6 +135,10 @@ CUresult run_kernel(const KernelWork& work) {
   if (s.is_l2_cold) counters::flush_l2();
   if (s.options.counts) observers.push_back(counters::count_grid);
   if (checkers::checks(s.options)) observers.push_back(checkers::check_grid);
+  if (s.options.checks_races) {
+    checkers::overlap().start(std::exchange(s.is_overlapping, false), kernel.name);
+    observers.push_back(checkers::check_dependency);
+  }
   if (s.traces) observers.push_back(trace::trace_grid);
   const LaunchResult result =
       run_grid(kernel, work.config, work.params.data(), s.memory, *s.card, s.options, observers);
@@ -141,7 +147,7 @@ CUresult run_kernel(const KernelWork& work) {
   ++stat.launches;
   stat.warp_instructions += result.counters.warp_instructions;
   stat.seconds += result.counters.seconds;
-  tell_findings(result);
+  write_findings(result.findings);
   // As on hardware, a fault inside the kernel is told by the calls that follow.
   if (result.status != LaunchResult::Status::kOk) report(to_result(result.status), result.report, true);
   return CUDA_SUCCESS;

@@ -38,6 +38,7 @@ CUresult release(CUdeviceptr address) {
   if (address == 0) return CUDA_SUCCESS;
   if (!state().memory.free(address)) return CUDA_ERROR_INVALID_VALUE;
   state().origins.erase(address);
+  state().last_kernel_stream = nullptr;  // freeing waits for the card
   return CUDA_SUCCESS;
 }
 

@@ -1,6 +1,8 @@
 // Modules and libraries, functions and kernels: PTX is parsed and lowered when it is loaded.
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 
 #include "driver/fatbin.hpp"
 #include "driver/graph.hpp"
@@ -8,6 +10,25 @@
 using namespace sim::driver;
 
 namespace {
+
+std::string read_file(std::ifstream& file) { return {std::istreambuf_iterator<char>(file), {}}; }
+
+// B12X_SIM_REPLACE_PTX=KERNEL:FILE   the module that has this kernel is loaded from the PTX text of that file instead:
+// an edited kernel runs in a program that knows nothing of it.
+std::unique_ptr<sim::Module> load_program(std::string_view ptx, const std::string& name) {
+  auto program = sim::load_ptx(ptx, name);
+  const char* variable = std::getenv("B12X_SIM_REPLACE_PTX");
+  const std::string wanted = variable != nullptr ? variable : "";
+  const size_t colon = wanted.find(':');
+  if (wanted.empty()) return program;
+  if (colon == std::string::npos)
+    throw std::runtime_error("B12X_SIM_REPLACE_PTX is '" + wanted + "', want KERNEL:FILE");
+  if (program->find(wanted.substr(0, colon)) == nullptr) return program;
+  const std::string path = wanted.substr(colon + 1);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("B12X_SIM_REPLACE_PTX: cannot read " + path);
+  return sim::load_ptx(read_file(file), path);
+}
 
 CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string& name) {
   if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -22,7 +43,7 @@ CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string&
                   e.what(), false);
   }
   auto module = std::make_unique<CUmod_st>();
-  module->program = sim::load_ptx(ptx, name);
+  module->program = load_program(ptx, name);
   for (const auto& kernel : module->program->kernels) {
     auto f = std::make_unique<CUfunc_st>();
     f->kernel = kernel.get();
@@ -54,7 +75,7 @@ CUresult load_file(CUmodule* out, const char* path) {
   if (path == nullptr) return CUDA_ERROR_INVALID_VALUE;
   std::ifstream file(path, std::ios::binary);
   if (!file) return CUDA_ERROR_FILE_NOT_FOUND;
-  const std::string image((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string image = read_file(file);
   return load(out, image.data(), image.size(), path);
 }
 

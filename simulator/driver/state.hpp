@@ -6,7 +6,6 @@
 #include <cuda.h>
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -91,13 +90,14 @@ struct State {
   CUresult sticky_error =
       CUDA_SUCCESS;  // after a fault every call fails with it until the context is destroyed or reset
   std::string last_report;
-  std::deque<std::string> findings;  // as JSON, since the start or simClearFindings()
   std::map<std::string, KernelStat> kernel_stats;
   std::unordered_set<const void*> live;  // every handle that is valid
   std::map<const CUmod_st*, std::unique_ptr<CUmod_st>> modules;
   std::set<std::unique_ptr<CUctx_st>> contexts;
   CUstream_st legacy_stream{.is_legacy = true};
-  std::vector<std::shared_ptr<Capture>> captures;  // active ones
+  std::vector<std::shared_ptr<Capture>> captures;   // active ones
+  const CUstream_st* last_kernel_stream = nullptr;  // where the last work was a kernel that the host has not waited for
+  bool is_overlapping = false;                      // the kernel that runs next need not wait for that one to end
   unsigned long long next_id = 1;
 };
 State& state();
@@ -141,9 +141,8 @@ CUresult release(CUdeviceptr address);
 // counters to that file when it ends.
 std::string read_options(RunOptions& options, std::string& findings_file);
 
-// Prints what checks found, appends a JSON object each to State::findings_file if one was asked for, and keeps them.
-// The launch goes on: only faults are errors.
-void tell_findings(const LaunchResult& result);
+// Appends a JSON object per finding to State::findings_file, if one was asked for.
+void write_findings(const std::vector<Finding>& findings);
 
 // Records a fault's report, prints it to stderr (as a checker does) and makes the error sticky when it is one that
 // hardware does not survive.

@@ -18,6 +18,7 @@ CUresult look(CUstream_st& stream) {
     invalidate(*stream.capture);
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }
+  state().last_kernel_stream = nullptr;
   return stream.is_legacy ? submit(&stream, EmptyWork{}) : CUDA_SUCCESS;
 }
 

@@ -60,7 +60,12 @@ CUresult submit(CUstream handle, Work work) {
     }
     if (is_dependent) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
   }
-  return run(work);
+  State& s = state();
+  const auto* kernel = std::get_if<KernelWork>(&work);
+  s.is_overlapping = kernel != nullptr && kernel->is_programmatic && s.last_kernel_stream == stream;
+  const CUresult result = run(work);
+  s.last_kernel_stream = kernel != nullptr ? stream : nullptr;
+  return result;
 }
 
 }  // namespace sim::driver

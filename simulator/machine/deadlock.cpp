@@ -53,11 +53,14 @@ std::string missing(const Block& block, uint32_t id) {
   return gone.empty() ? text : text + ", " + warps_text(gone) + " exited";
 }
 
-// "gemm.cuh:40 (bar.sync 0)"; of other instructions the opcode alone.
+// "gemm.cuh:40 (bar.sync 0), called at gemm.cuh:91"; of other instructions the opcode alone.
 std::string place(const Kernel& kernel, const Split& s) {
   const std::string text = s.at < kernel.text.size() ? kernel.text[s.at] : "";
   const bool is_barrier = s.wait == Split::Wait::kBarrier;
-  return source_line(kernel, s.at) + " (" + text.substr(0, text.find_first_of(is_barrier ? ";" : " ;")) + ")";
+  std::string result =
+      source_line(kernel, s.at) + " (" + text.substr(0, text.find_first_of(is_barrier ? ";" : " ;")) + ")";
+  for (const std::string& call : call_sites(kernel, s.at)) result += ", called at " + call;
+  return result;
 }
 
 std::string split_text(const Block& block, const Warp& w, const Split& s) {

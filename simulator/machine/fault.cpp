@@ -52,6 +52,15 @@ std::string source_line(const Kernel& kernel, uint32_t pc) {
   return has_source(kernel, at) ? file_line(*kernel.module, *at) : ptx_line(kernel, pc);
 }
 
+std::vector<std::string> call_sites(const Kernel& kernel, uint32_t pc) {
+  std::vector<std::string> result;
+  for (const SourceLocation* at = location_of(kernel, pc); has_source(kernel, at) && at->inlined_at >= 0;) {
+    at = &kernel.module->inline_sites[static_cast<size_t>(at->inlined_at)].call_site;
+    result.push_back(file_line(*kernel.module, *at));
+  }
+  return result;
+}
+
 Finding finding_at(const Warp& w, uint32_t pc, uint32_t lanes, std::string kind) {
   const Kernel& kernel = *w.kernel;
   const SourceLocation* at = location_of(kernel, pc);

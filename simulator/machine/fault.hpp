@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "machine/block.hpp"
 
@@ -18,6 +19,9 @@ struct Fault {
 
 // "kernels/gemm/nvfp4_gemm.cuh:212", or "module.ptx:87" where the PTX has no line information.
 std::string source_line(const Kernel& kernel, uint32_t pc);
+
+// Where the function that `pc` was inlined from is called, from the inside out: "kernels/gemm/x.cuh:300", ...
+std::vector<std::string> call_sites(const Kernel& kernel, uint32_t pc);
 
 // A finding about the instruction `pc` of `w`; the caller adds buffer and text.
 Finding finding_at(const Warp& w, uint32_t pc, uint32_t lanes, std::string kind);

@@ -84,7 +84,8 @@ class Observer {
   // Per lane of Warp::mask, at most pending[lane] groups stay pending. is_read: wait_group.read, sources alone.
   virtual void group_wait(Warp&, const Instr&, CopyGroup, const uint32_t* /*pending*/, bool /*is_read*/) {}
 
-  virtual void dependency_wait(Warp&, const Instr&) {}  // griddepcontrol.wait
+  virtual void dependency_wait(Warp&, const Instr&) {}    // griddepcontrol.wait
+  virtual void dependents_launch(Warp&, const Instr&) {}  // griddepcontrol.launch_dependents
 };
 
 }  // namespace sim

@@ -47,6 +47,7 @@ class All : public Observer {
     tell(&Observer::group_wait, w, i, g, pending, is_read);
   }
   void dependency_wait(Warp& w, const Instr& i) override { tell(&Observer::dependency_wait, w, i); }
+  void dependents_launch(Warp& w, const Instr& i) override { tell(&Observer::dependents_launch, w, i); }
 
  private:
   template <class Hook, class... Arguments>

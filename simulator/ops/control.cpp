@@ -157,6 +157,9 @@ Handler bind_fence(const ptx::Statement& s, Instr& i) {
 void dependency_wait(Warp& w, const Instr& i) {
   if (w.block->observer != nullptr) w.block->observer->dependency_wait(w, i);
 }
+void dependents_launch(Warp& w, const Instr& i) {
+  if (w.block->observer != nullptr) w.block->observer->dependents_launch(w, i);
+}
 void nothing(Warp&, const Instr&) {}
 void sleep(Warp& w, const Instr&) { yield(w); }
 
@@ -208,7 +211,7 @@ constexpr Form kForms[] = {
     {"fence[|.sc|.acq_rel|.acquire|.release].[cta|cluster|gpu|sys]", "", nullptr, bind_fence, Unit::kSync, "9.7.13.5"},
     {"nanosleep.u32", "r32", sleep, nullptr, Unit::kControl, "9.7.20.3"},
     {"griddepcontrol.wait", "", dependency_wait, nullptr, Unit::kControl, "9.7.13.14"},
-    {"griddepcontrol.launch_dependents", "", nothing, nullptr, Unit::kControl, "9.7.13.14"},
+    {"griddepcontrol.launch_dependents", "", dependents_launch, nullptr, Unit::kControl, "9.7.13.14"},
     {"setmaxnreg.[inc|dec].sync.aligned.u32", "r32", nullptr, bind_register_limit, Unit::kControl, "9.7.20.6"},
     {"pmevent[|.mask]", "r32", nothing, nullptr, Unit::kControl, "9.7.20.4"},
 };
