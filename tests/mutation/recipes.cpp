@@ -1,0 +1,152 @@
+#include "tests/mutation/recipes.hpp"
+
+#include <random>
+#include <vector>
+
+#include "b12x/gemm.hpp"
+#include "b12x/quant.hpp"
+#include "b12x/workspace.hpp"
+
+namespace b12x::mutation {
+namespace {
+
+DeviceBuffer filled(const Device& device, size_t bytes, uint8_t mask) {
+  std::mt19937 random(static_cast<unsigned>(bytes));
+  std::vector<uint8_t> image(bytes);
+  for (uint8_t& byte : image) byte = static_cast<uint8_t>(random() & mask);
+  DeviceBuffer buffer(device, bytes);
+  buffer.upload(image.data(), bytes);
+  return buffer;
+}
+
+TensorView view(const DeviceBuffer& buffer, DType dtype, std::initializer_list<int64_t> shape) {
+  return TensorView::contiguous(buffer.data(), dtype, {}, shape);
+}
+
+// A matrix that is scaled and quantised: the amax kernel's output is the quantiser's input, and both run twice on the
+// same memory, so that each grid depends on the one before.
+struct Quantised {
+  int64_t rows, cols;
+  DType dtype;
+  QuantizeInput input;
+  Device device;
+  DeviceBuffer x, packed, scales, global_scale, memory;
+
+  Quantised(const Device& d, int64_t r, int64_t c, DType t, QuantizeInput i)
+      : rows(r),
+        cols(c),
+        dtype(t),
+        input(i),
+        device(d),
+        x(filled(d, r * x_cols() * bytes_of(t), 0x3F)),
+        packed(d, r * c / 2),
+        scales(d, nvfp4_scale_bytes(r, c)),
+        global_scale(d, 4),
+        memory(d, 4096) {}
+
+  int64_t x_cols() const { return input == QuantizeInput::kPlain ? cols : 2 * cols; }
+
+  void run(int times) {
+    const Stream stream{device};
+    const Workspace workspace{memory.data(), memory.bytes()};
+    workspace_init(workspace, stream);
+    const TensorView in = view(x, dtype, {rows, x_cols()}), gs = view(global_scale, DType::kF32, {1});
+    GlobalScalePlan amax = plan_global_scale({.rows = rows, .cols = x_cols(), .dtype = dtype}, device.info());
+    QuantizePlan quantize = plan_quantize({.rows = rows, .cols = cols, .dtype = dtype, .input = input}, device.info());
+    amax.launch.overlaps_previous = quantize.launch.overlaps_previous = true;
+    load(amax, device);
+    load(quantize, device);
+    for (int i = 0; i < times; ++i) {
+      run_global_scale(amax, {.x = in, .global_scale = gs}, workspace, stream);
+      run_quantize(quantize,
+                   {.x = in,
+                    .global_scale = gs,
+                    .packed = view(packed, DType::kU8, {rows, cols / 2}),
+                    .scales = view(scales, DType::kU8, {nvfp4_scale_bytes(rows, cols)})},
+                   {}, stream);
+    }
+  }
+};
+
+// Activations straight from the quantiser, without a wait in between. `blocks`: of the grid, 0 as planned; fewer make a
+// block take several tiles.
+void run_product(const Device& device, const GemmProblem& problem, uint32_t blocks) {
+  const auto& [m, n, k, dtype] = problem;
+  Quantised a(device, m, k, dtype, QuantizeInput::kPlain);
+  const DeviceBuffer b = filled(device, n * k / 2, 0xFF), b_scales = filled(device, nvfp4_scale_bytes(n, k), 0x3F);
+  const DeviceBuffer out(device, m * n * 2);
+  GemmPlan plan = plan_gemm(problem, device.info());
+  if (blocks != 0) plan.launch.grid[0] = blocks;
+  plan.launch.overlaps_previous = true;
+  const Stream stream{device};
+  load(plan, device);
+  const DeviceBuffer memory(device, plan.workspace_bytes + 256);
+  const Workspace workspace{memory.data(), memory.bytes()};
+  workspace_init(workspace, stream);
+  a.run(1);
+  for (int turn = 0; turn < 2; ++turn) {
+    run_gemm(plan,
+             {.a = view(a.packed, DType::kU8, {m, k / 2}),
+              .a_scales = view(a.scales, DType::kU8, {nvfp4_scale_bytes(m, k)}),
+              .b = view(b, DType::kU8, {n, k / 2}),
+              .b_scales = view(b_scales, DType::kU8, {nvfp4_scale_bytes(n, k)}),
+              .alpha = view(a.global_scale, DType::kF32, {1}),
+              .out = view(out, dtype, {m, n})},
+             workspace, stream);
+  }
+}
+
+// Twice into the same memory: the second grid's stores depend on the first.
+void run_mxfp8(const Device& device, DType dtype) {
+  constexpr int64_t kRows = 40, kCols = 320;
+  const DeviceBuffer x = filled(device, kRows * kCols * bytes_of(dtype), 0x3F);
+  const DeviceBuffer values(device, kRows * kCols), scales(device, kRows * kCols / 32);
+  QuantizeMxfp8Plan plan = plan_quantize_mxfp8({.rows = kRows, .cols = kCols, .dtype = dtype}, device.info());
+  plan.launch.overlaps_previous = true;
+  load(plan, device);
+  const Stream stream{device};
+  for (int turn = 0; turn < 2; ++turn) {
+    run_quantize_mxfp8(plan,
+                       {.x = view(x, dtype, {kRows, kCols}),
+                        .values = view(values, DType::kU8, {kRows, kCols}),
+                        .scales = view(scales, DType::kU8, {kRows, kCols / 32})},
+                       {}, stream);
+  }
+}
+
+struct Recipe {
+  const char* prefix;  // of the entry, without its dtype
+  void (*run)(const Device&, DType);
+};
+// The first prefix that fits.
+const Recipe kRecipes[] = {
+    {"b12x_nvfp4_amax_", [](const Device& d, DType t) { Quantised(d, 40, 320, t, QuantizeInput::kPlain).run(2); }},
+    {"b12x_nvfp4_quantize_", [](const Device& d, DType t) { Quantised(d, 40, 320, t, QuantizeInput::kPlain).run(2); }},
+    {"b12x_nvfp4_silu_mul_quantize_",
+     [](const Device& d, DType t) { Quantised(d, 40, 160, t, QuantizeInput::kGateUp).run(2); }},
+    {"b12x_mxfp8_quantize_", run_mxfp8},
+    // 13 stages of 256 k through a ring of 6.
+    {"b12x_nvfp4_gemm_skinny_",
+     [](const Device& d, DType t) { run_product(d, {.m = 17, .n = 72, .k = 3200, .out_dtype = t}, 0); }},
+    // Four tiles of one block, each of 3 stages of 128 k, through a ring of 4.
+    {"b12x_nvfp4_gemm_tiled_m64_",
+     [](const Device& d, DType t) { run_product(d, {.m = 50, .n = 392, .k = 384, .out_dtype = t}, 1); }},
+    {"b12x_nvfp4_gemm_tiled_",
+     [](const Device& d, DType t) { run_product(d, {.m = 130, .n = 136, .k = 384, .out_dtype = t}, 1); }},
+};
+
+}  // namespace
+
+bool launch(const std::string& entry, const Device& device) {
+  const std::string suffix = entry.substr(entry.rfind('_') + 1);
+  const DType dtype = suffix == "bf16" ? DType::kBf16 : suffix == "f16" ? DType::kF16 : DType::kF32;
+  for (const Recipe& recipe : kRecipes) {
+    if (entry.compare(0, std::string(recipe.prefix).size(), recipe.prefix) != 0) continue;
+    recipe.run(device, dtype);
+    check_status(Stream{device});
+    return true;
+  }
+  return false;
+}
+
+}  // namespace b12x::mutation

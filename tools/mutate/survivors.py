@@ -1,0 +1,60 @@
+"""Mutants that no checker reports, and why: each rule names a kernel, an operator and an instruction by expressions.
+
+`equivalent`: the altered kernel is as right as the original, so that nothing can be reported; it leaves the count.
+`missed`: a bug that the checkers do not see.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mutants import Mutant
+
+
+@dataclass(frozen=True)
+class Rule:
+    entry: str
+    operator: str
+    instruction: str
+    verdict: str
+    reason: str
+
+    def fits(self, mutant: Mutant) -> bool:
+        pairs = (
+            (self.entry, mutant.entry),
+            (self.operator, mutant.operator),
+            (self.instruction, mutant.instruction),
+        )
+        return all(re.search(expression, text) for expression, text in pairs)
+
+
+_ATOMICS_ALONE = (
+    "every access is an atomic of scope gpu, so there is no data race: the last block may read a maximum from before "
+    "another block's, a value that only a weak memory would show"
+)
+RULES = (
+    Rule(
+        "gemm",
+        "fence deleted",
+        r"fence\.mbarrier_init",
+        "equivalent",
+        "the cluster is one block, whose barrier orders the initialisation before every use; the copies use mbarriers "
+        "by the generic proxy",
+    ),
+    Rule(
+        "gemm_skinny",
+        "griddepcontrol.wait deleted",
+        "",
+        "equivalent",
+        "the warps that multiply await copies which the producer issues after its own griddepcontrol.wait "
+        "(the producer's mutant is reported)",
+    ),
+    Rule("amax", "fence deleted|scope cta", "membar", "missed", _ATOMICS_ALONE),
+    Rule("amax", "barrier deleted", r"bar\.sync", "missed", _ATOMICS_ALONE),
+)
+
+
+def rule_for(mutant: Mutant) -> Rule | None:
+    """The rule that explains why `mutant` survives, None when nobody has explained it."""
+    return next((rule for rule in RULES if rule.fits(mutant)), None)
