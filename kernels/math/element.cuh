@@ -1,6 +1,6 @@
-// element.cuh: the 16- and 32-bit element types of activations, as the kernels see them: 32-bit words to f32 and back,
-// and the largest magnitude of some words. Magnitudes order like their bits, and every NaN lies above infinity: one
-// integer maximum finds both.
+// element.cuh: the 16- and 32-bit element types of activations, as the kernels see them: 32-bit words to f32 and back.
+// For quantisation a word is parted into magnitudes and signs. Magnitudes order like their bits, and every NaN lies
+// above infinity: one integer maximum finds both.
 #pragma once
 
 #include <cstdint>
@@ -11,51 +11,74 @@
 
 namespace b12x::math {
 
-// Bits of the largest 16-bit magnitude of N words.
+// Bits of the largest of the 16-bit magnitudes in N words.
 template <int N>
-B12X_DEVICE uint32_t max_magnitude_16(const uint32_t (&words)[N]) {
-  uint32_t pair = words[0] & 0x7FFF7FFFu;
-  for (int i = 1; i < N; ++i) pair = ptx::max_u16x2(pair, words[i] & 0x7FFF7FFFu);
+B12X_DEVICE uint32_t max_magnitude_16(const uint32_t (&magnitudes)[N]) {
+  uint32_t pair = magnitudes[0];
+  for (int i = 1; i < N; ++i) pair = ptx::max_u16x2(pair, magnitudes[i]);
   return max(pair & 0xFFFFu, pair >> 16);
+}
+
+// Bits 7 of the bytes of `even` and `odd` (elements 0, 2, 4, 6 and 1, 3, 5, 7) to bit 3 of the nibbles of eight
+// elements.
+B12X_DEVICE uint32_t sign_nibbles(uint32_t even, uint32_t odd) {
+  return (odd & 0x80808080u) | ((even >> 4) & 0x08080808u);
+}
+
+// Signs of eight 16-bit elements in four words: their top bytes, even elements apart from odd ones.
+B12X_DEVICE uint32_t sign_nibbles_16(const uint32_t* words) {
+  const uint32_t low = __byte_perm(words[0], words[1], 0x7351), high = __byte_perm(words[2], words[3], 0x7351);
+  return sign_nibbles(__byte_perm(low, high, 0x5410), __byte_perm(low, high, 0x7632));
 }
 
 struct Bf16 {
   using Storage = uint16_t;
   static constexpr int kPerWord = 2;
+  static constexpr uint32_t kMagnitude = 0x7FFF7FFFu;
   B12X_DEVICE static void unpack(uint32_t word, float* values) {
     values[0] = __uint_as_float(word << 16);
     values[1] = __uint_as_float(word & 0xFFFF0000u);
   }
   B12X_DEVICE static uint32_t pack(float low, float high) { return ptx::cvt_rn_bf16x2_f32(high, low); }
   template <int N>
-  B12X_DEVICE static float max_magnitude(const uint32_t (&words)[N]) {  // NaN if one is
-    return __uint_as_float(max_magnitude_16(words) << 16);
+  B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {  // NaN if one is
+    return __uint_as_float(max_magnitude_16(magnitudes) << 16);
   }
+  B12X_DEVICE static uint32_t signs(const uint32_t* words) { return sign_nibbles_16(words); }  // of eight elements
 };
 
 struct F16 {
   using Storage = uint16_t;
   static constexpr int kPerWord = 2;
+  static constexpr uint32_t kMagnitude = 0x7FFF7FFFu;
   B12X_DEVICE static void unpack(uint32_t word, float* values) {
     values[0] = ptx::cvt_f32_f16(static_cast<uint16_t>(word));
     values[1] = ptx::cvt_f32_f16(static_cast<uint16_t>(word >> 16));
   }
   B12X_DEVICE static uint32_t pack(float low, float high) { return ptx::cvt_rn_f16x2_f32(high, low); }
   template <int N>
-  B12X_DEVICE static float max_magnitude(const uint32_t (&words)[N]) {
-    return ptx::cvt_f32_f16(static_cast<uint16_t>(max_magnitude_16(words)));
+  B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {
+    return ptx::cvt_f32_f16(static_cast<uint16_t>(max_magnitude_16(magnitudes)));
   }
+  B12X_DEVICE static uint32_t signs(const uint32_t* words) { return sign_nibbles_16(words); }
 };
 
 struct F32 {
   using Storage = uint32_t;
   static constexpr int kPerWord = 1;
+  static constexpr uint32_t kMagnitude = 0x7FFFFFFFu;
   B12X_DEVICE static void unpack(uint32_t word, float* values) { values[0] = __uint_as_float(word); }
   template <int N>
-  B12X_DEVICE static float max_magnitude(const uint32_t (&words)[N]) {
+  B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {
     uint32_t bits = 0;
-    for (int i = 0; i < N; ++i) bits = max(bits, words[i] & 0x7FFFFFFFu);
+    for (int i = 0; i < N; ++i) bits = max(bits, magnitudes[i]);
     return __uint_as_float(bits);
+  }
+  B12X_DEVICE static uint32_t signs(const uint32_t* words) {
+    const auto tops = [](uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+      return __byte_perm(__byte_perm(a, b, 0x73), __byte_perm(c, d, 0x73), 0x5410);
+    };
+    return sign_nibbles(tops(words[0], words[2], words[4], words[6]), tops(words[1], words[3], words[5], words[7]));
   }
 };
 

@@ -31,10 +31,10 @@ constexpr uint32_t e2m1_encode(float x) {
   return sign | (clamped < 0x3F800000u ? below_one : from_one);
 }
 
-// Eight nibbles: every negative zero becomes +0. Magnitude + 7 carries into bit 3 exactly where the magnitude is not
-// zero.
-constexpr uint32_t e2m1x8_positive_zeros(uint32_t word) {
-  return word & (((word & 0x77777777u) + 0x77777777u) | 0x77777777u);
+// Eight magnitude codes 0..7 and the signs of their values (bit 3 of each nibble) to eight nibbles; what rounded to
+// zero is +0. Magnitude + 7 carries into bit 3 exactly where the magnitude is not zero.
+constexpr uint32_t e2m1x8_with_signs(uint32_t magnitudes, uint32_t signs) {
+  return magnitudes | (signs & (magnitudes + 0x77777777u) & 0x88888888u);
 }
 
 }  // namespace b12x::math

@@ -18,8 +18,8 @@ struct ReciprocalPair {
 inline constexpr float kReciprocalMaxDivisor = 0x1p64f;
 inline constexpr float kNvfp4MinDivisor = 1e-30f;  // a block scale that underflowed to 0 must not divide by zero
 
-constexpr ReciprocalPair reciprocal_pair(float divisor) {
-  const float high = 1.f / divisor;
+// `high` is 1 / divisor, correctly rounded.
+constexpr ReciprocalPair reciprocal_pair(float divisor, float high) {
   const float error = fmaf(-divisor, high, 1.f);  // exact
   return {high, high * fmaf(error, error, error)};
 }

@@ -11,6 +11,7 @@
 #include "kernels/math/fp4_divide.h"
 #include "kernels/ptx/cvt.cuh"
 #include "kernels/ptx/device.h"
+#include "kernels/ptx/mufu.cuh"
 
 namespace b12x::math {
 
@@ -25,7 +26,10 @@ inline constexpr int kNvfp4Words = kNvfp4Block / Element::kPerWord;
 // 0 < global_scale <= 2^116: amax / 2688 of finite values is never more.
 template <typename Element>
 B12X_DEVICE Nvfp4Block quantize_nvfp4_block(const uint32_t (&words)[kNvfp4Words<Element>], float global_scale) {
-  const float block_max = Element::max_magnitude(words);
+  constexpr int kWords = kNvfp4Words<Element>;
+  uint32_t magnitudes[kWords];
+  for (int i = 0; i < kWords; ++i) magnitudes[i] = words[i] & Element::kMagnitude;
+  const float block_max = Element::largest(magnitudes);
   const float wanted = __fdiv_rn(block_max, kE2m1Max * global_scale);
   if (!(wanted >= 0.f)) return {{0, 0}, kE4m3Nan};  // NaN in the block, or a global scale that is none
 
@@ -34,20 +38,23 @@ B12X_DEVICE Nvfp4Block quantize_nvfp4_block(const uint32_t (&words)[kNvfp4Words<
   float divisor = fmaxf(decoded * global_scale, kNvfp4MinDivisor);
 
   float values[kNvfp4Block];
-  for (int i = 0; i < kNvfp4Words<Element>; ++i) Element::unpack(words[i], &values[i * Element::kPerWord]);
+  for (int i = 0; i < kWords; ++i) Element::unpack(magnitudes[i], &values[i * Element::kPerWord]);
   // Under a scale that is neither saturated nor below the smallest e4m3, quotients stay under 6.375: the products with
   // the reciprocal cannot overflow. Elsewhere, and where the reciprocal would lose bits, bring the values into range.
-  if (!(block_max <= 6.5f * divisor && divisor <= kReciprocalMaxDivisor)) {
+  if (!(block_max <= 6.4f * divisor && divisor <= kReciprocalMaxDivisor)) {
     const float shrink = divisor > kReciprocalMaxDivisor ? 0x1p-64f : 1.f;  // what gets subnormal is below d / 4
     divisor *= shrink;
-    const float limit = kE2m1Max * divisor;
-    for (float& value : values) value = fminf(fmaxf(value * shrink, -limit), limit);
+    for (float& value : values) value = fminf(value * shrink, kE2m1Max * divisor);
   }
-  const ReciprocalPair reciprocal = reciprocal_pair(divisor);
+  // One Newton step makes the approximation the correctly rounded reciprocal (as in nvcc's own 1.f / x).
+  const float near = ptx::rcp_approx_ftz_f32(divisor);
+  const ReciprocalPair reciprocal = reciprocal_pair(divisor, fmaf(near, fmaf(-divisor, near, 1.f), near));
   for (float& value : values) value = e2m1_quotient(value, reciprocal);
-  return {{e2m1x8_positive_zeros(ptx::cvt_rn_satfinite_e2m1x8_f32(&values[0])),
-           e2m1x8_positive_zeros(ptx::cvt_rn_satfinite_e2m1x8_f32(&values[8]))},
-          static_cast<uint8_t>(scale)};
+  const auto half = [&](int first) {
+    return e2m1x8_with_signs(ptx::cvt_rn_satfinite_e2m1x8_f32(&values[first]),
+                             Element::signs(&words[first / Element::kPerWord]));
+  };
+  return {{half(0), half(8)}, static_cast<uint8_t>(scale)};
 }
 
 }  // namespace b12x::math

@@ -45,7 +45,7 @@ B12X_DEVICE uint32_t cvt_rn_f16x2_e4m3x2(uint16_t a) {
 }
 
 // Four times cvt.rn.satfinite.e2m1x2.f32 d, high, low;   PTX ISA 8.6, sm_100a and sm_120f. v[i] goes to bits 4i..4i+3.
-// No v[i] may be NaN: the instruction gives +6 for it, the stand-in keeps its sign.
+// The stand-in takes 0 <= v[i] < 6.5 only: magnitudes that are saturated already.
 B12X_DEVICE uint32_t cvt_rn_satfinite_e2m1x8_f32(const float* v) {
 #if __CUDA_ARCH__ >= 1000
   uint32_t d;
@@ -61,15 +61,9 @@ B12X_DEVICE uint32_t cvt_rn_satfinite_e2m1x8_f32(const float* v) {
       : "f"(v[0]), "f"(v[1]), "f"(v[2]), "f"(v[3]), "f"(v[4]), "f"(v[5]), "f"(v[6]), "f"(v[7]));
   return d;
 #else
-  uint32_t magnitudes[8], bits[8];
-  for (int i = 0; i < 8; ++i) {
-    magnitudes[i] = e2m1_magnitude_bits(fminf(fabsf(v[i]), math::kE2m1Max));
-    bits[i] = __float_as_uint(v[i]);
-  }
-  // Top bytes of the odd elements end up in the bytes that they share with the even ones before them.
-  const uint32_t odd = __byte_perm(__byte_perm(bits[1], bits[3], 0x73), __byte_perm(bits[5], bits[7], 0x73), 0x5410);
-  const uint32_t even = __byte_perm(__byte_perm(bits[0], bits[2], 0x73), __byte_perm(bits[4], bits[6], 0x73), 0x5410);
-  return e2m1x8_merge(magnitudes) | (odd & 0x80808080u) | ((even >> 4) & 0x08080808u);
+  uint32_t bits[8];
+  for (int i = 0; i < 8; ++i) bits[i] = e2m1_magnitude_bits(v[i]);
+  return e2m1x8_merge(bits);
 #endif
 }
 

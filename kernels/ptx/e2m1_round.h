@@ -1,4 +1,4 @@
-// e2m1_round.h: the sm_90a stand-in for cvt to e2m1, without a branch: the code of a magnitude m in [0, 6] is
+// e2m1_round.h: the sm_90a stand-in for cvt to e2m1, without a branch: the code of a magnitude m in [0, 6.5) is
 //   RN(min(2 m, m + 2, m / 2 + 4))
 // since the codes 0..7 of 0 .5 1 1.5 2 3 4 6 lie on three lines, the flattest of which counts. Rounding to an integer
 // is monotonic, so it goes before the minimum: an fma with 1.5 * 2^23 rounds a line to an integer in the f32's low

@@ -7,12 +7,7 @@
 
 namespace b12x {
 
-// Whether rows (of `stride` elements, or strides or-ed together) start at multiples of 16 bytes. Uniform over the grid.
-template <typename Element>
-B12X_DEVICE bool is_aligned(const typename Element::Storage* x, int64_t stride) {
-  return (reinterpret_cast<uintptr_t>(x) | static_cast<uint64_t>(stride) * sizeof(*x)) % 16 == 0;
-}
-
+// `aligned`: x is a multiple of 16 bytes (the same for the whole grid).
 template <typename Element, int N>
 B12X_DEVICE void load_words(const typename Element::Storage* x, bool aligned, uint32_t (&words)[N]) {
   if (aligned) {

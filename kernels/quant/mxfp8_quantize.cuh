@@ -30,7 +30,6 @@ B12X_DEVICE void mxfp8_quantize(const Mxfp8QuantizeParams& p) {
   ptx::griddepcontrol_wait();
 
   const auto* x = static_cast<const Storage*>(p.x);
-  const bool aligned = is_aligned<Element>(x, p.x_row_stride);
   for (uint32_t first = (blockIdx.x * Traits::kThreads + threadIdx.x) & ~31u; first < p.half_blocks;
        first += gridDim.x * Traits::kThreads) {
     const uint32_t half_block = first + threadIdx.x % 32;
@@ -40,7 +39,7 @@ B12X_DEVICE void mxfp8_quantize(const Mxfp8QuantizeParams& p) {
     float values[kValues] = {};
     if (exists) {
       uint32_t words[kWords];
-      load_words<Element>(x + row * p.x_row_stride + int64_t{of_row} * kValues, aligned, words);
+      load_words<Element>(x + row * p.x_row_stride + int64_t{of_row} * kValues, p.is_aligned != 0, words);
       for (int i = 0; i < kWords; ++i) Element::unpack(words[i], &values[i * Element::kPerWord]);
     }
     float largest = 0.f;

@@ -1,9 +1,12 @@
 // nvfp4_quantize.cuh: activations -> packed e2m1 + 128x4 swizzled e4m3 scales, plain or of silu(gate) * up; one matrix,
 // or groups of equal size of which only the first row_counts[group] rows count.
 //
-//   warp = one sector of scales, 32 bytes = blocks 4a..4a+3 of rows r, r + 1, r + 32, r + 33, r + 64, r + 65, r + 96, r
-//   + 97 lane = one scale byte = 16 elements: two 16-byte loads (bf16), one 8-byte store, one byte of the warp's sector
-//   warps in a row: sectors along K, so that neighbouring warps read neighbouring 128 bytes of the same eight rows
+//   warp = a sector of scales, 32 bytes = blocks 4a..4a+3 of rows r, r + 32, r + 64, r + 96, r + 1, r + 33, r + 65, r +
+//   97,
+//          and the same sector of the next kAtoms - 1 atoms along K: their loads are all in flight at once
+//   lane = one scale byte of each = 16 elements: two 16-byte loads (bf16), one 8-byte store, one byte of the warp's
+//   sector warps in a row go along K, so that neighbouring warps read neighbouring 128 * kAtoms bytes of the same eight
+//   rows
 //
 // math/nvfp4_block.cuh has the arithmetic. Scale bytes of padding rows and columns are zero, and so is all of the rows
 // that do not count. Grid-stride; no shared memory.
@@ -42,52 +45,59 @@ template <typename Element, bool kSiluMul>
 B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
   using Storage = typename Element::Storage;
   using Traits = Nvfp4QuantizeTraits;
+  constexpr int kAtoms = Traits::atoms_of_warp(sizeof(Storage), kSiluMul);
   constexpr int kWords = math::kNvfp4Words<Element>;
   static_assert(Traits::kSectorBytes == tile::kSectorBytes);
   ptx::griddepcontrol_launch_dependents();
   ptx::griddepcontrol_wait();
 
   const auto* x = static_cast<const Storage*>(p.x);
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const auto lane = static_cast<int32_t>(threadIdx.x % 32);
   const int32_t blocks = p.cols / math::kNvfp4Block;
-  // The second half of a silu_mul row starts cols elements on: a multiple of 32 bytes, so it is aligned as the row is.
-  const bool aligned = is_aligned<Element>(x, p.x_row_stride | p.x_group_stride);
+  const auto scale_of = [&](uint32_t index) {
+    const float given = p.global_scale != nullptr ? p.global_scale[index] : 1.f;
+    return p.is_reciprocal != 0 ? __frcp_rn(given) : given;
+  };
+  float global_scale = scale_of(0);
 
-  for (uint32_t sector = blockIdx.x * Traits::kWarps + threadIdx.x / 32; sector < p.sectors;
-       sector += gridDim.x * Traits::kWarps) {
-    const uint32_t sector_row = p.atoms_k.quotient(sector);  // over all groups
-    const auto atom_k = static_cast<int32_t>(sector - sector_row * p.atoms_k.value);
+  for (uint32_t unit = blockIdx.x * Traits::kWarps + threadIdx.x / 32; unit < p.units;
+       unit += gridDim.x * Traits::kWarps) {
+    const uint32_t sector_row = p.units_k.quotient(unit);  // over all groups
+    const auto atom_k = static_cast<int32_t>(unit - sector_row * p.units_k.value) * kAtoms;
     const uint32_t group = p.sector_rows_of_group.quotient(sector_row);
-    const auto row_sector = static_cast<int32_t>(sector_row - group * p.sector_rows_of_group.value);
-    const int32_t row =
-        row_sector / tile::kAtomSectors * tile::kAtomRows + tile::sector_row(row_sector % tile::kAtomSectors, lane);
+    const uint32_t row_sector = sector_row - group * p.sector_rows_of_group.value;
+    const auto row = static_cast<int32_t>(row_sector / tile::kAtomSectors * tile::kAtomRows) +
+                     tile::sector_row(static_cast<int32_t>(row_sector % tile::kAtomSectors), lane);
     const int32_t block = atom_k * tile::kAtomBlocks + tile::sector_block(lane);
+    if (p.global_scale_stride != 0) global_scale = scale_of(group);
+    const bool counts = row < (p.row_counts != nullptr ? min(p.row_counts[group], p.rows) : p.rows);
 
-    uint8_t scale = 0;
-    if (row < p.rows && block < blocks) {
-      const int32_t row_count = p.row_counts != nullptr ? p.row_counts[group] : p.rows;
-      uint2 packed{0, 0};
-      if (row < row_count) {
-        const Storage* source = x + group * p.x_group_stride + row * p.x_row_stride + block * math::kNvfp4Block;
-        uint32_t words[kWords];
-        if constexpr (kSiluMul) {
-          uint32_t up[kWords];
-          load_words<Element>(source + (p.gate_first != 0 ? 0 : p.cols), aligned, words);
-          load_words<Element>(source + (p.gate_first != 0 ? p.cols : 0), aligned, up);
-          silu_mul<Element>(words, up);
-        } else {
-          load_words<Element>(source, aligned, words);
-        }
-        float global_scale = p.global_scale != nullptr ? p.global_scale[group * p.global_scale_stride] : 1.f;
-        if (p.is_reciprocal != 0) global_scale = __frcp_rn(global_scale);
-        const math::Nvfp4Block quantized = math::quantize_nvfp4_block<Element>(words, global_scale);
-        packed = quantized.packed;
-        scale = quantized.scale;
+    uint32_t words[kAtoms][kWords];
+    const Storage* source = x + group * p.x_group_stride + row * p.x_row_stride + int64_t{block} * math::kNvfp4Block;
+    for (int i = 0; i < kAtoms; ++i, source += tile::kAtomBlocks * math::kNvfp4Block) {
+      if (!counts || block + i * tile::kAtomBlocks >= blocks) continue;
+      if constexpr (kSiluMul) {
+        uint32_t up[kWords];
+        load_words<Element>(source + (p.gate_first != 0 ? 0 : p.cols), p.is_aligned != 0, words[i]);
+        load_words<Element>(source + (p.gate_first != 0 ? p.cols : 0), p.is_aligned != 0, up);
+        silu_mul<Element>(words[i], up);
+      } else {
+        load_words<Element>(source, p.is_aligned != 0, words[i]);
       }
-      reinterpret_cast<uint2*>(p.packed)[(int64_t{group} * p.rows + row) * blocks + block] = packed;
     }
-    const int64_t atom = int64_t{sector_row / tile::kAtomSectors} * p.atoms_k.value + atom_k;
-    p.scales[atom * tile::kAtomBytes + sector_row % tile::kAtomSectors * tile::kSectorBytes + lane] = scale;
+    uint2* packed = reinterpret_cast<uint2*>(p.packed) + (int64_t{group} * p.rows + row) * blocks + block;
+    uint8_t* scales = p.scales + (int64_t{sector_row / tile::kAtomSectors} * p.atoms_k + atom_k) * tile::kAtomBytes +
+                      sector_row % tile::kAtomSectors * tile::kSectorBytes + lane;
+#pragma unroll  // words stay in registers
+    for (int i = 0; i < kAtoms; ++i) {
+      if (atom_k + i >= p.atoms_k) continue;
+      math::Nvfp4Block quantized{{0, 0}, 0};
+      if (row < p.rows && block + i * tile::kAtomBlocks < blocks) {
+        if (counts) quantized = math::quantize_nvfp4_block<Element>(words[i], global_scale);
+        packed[i * tile::kAtomBlocks] = quantized.packed;
+      }
+      scales[i * tile::kAtomBytes] = quantized.scale;
+    }
   }
 }
 

@@ -1,33 +1,36 @@
 // quant_traits.h: launch shapes of the NVFP4 quantisation kernels, read by the planner and by the kernels themselves.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace b12x {
 
 // Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. Any number of blocks >= 1 is correct
-// (grid-stride); the natural one gives every warp kSectorsPerPass sectors, at most one wave of the device.
+// (grid-stride); the natural one gives every warp one unit, at most one wave of the device.
 struct Nvfp4QuantizeTraits {
   static constexpr int kThreads = 256;
   static constexpr int kWarps = kThreads / 32;
   static constexpr int kBlockElements = 16;  // elements that share one scale byte; one thread quantises one such block
-  static constexpr int kSectorBytes = 32;    // of scales: one a warp
-  static constexpr int kSectorsPerPass = 1;  // whose loads a warp has in flight
-  static constexpr int kMaxBlocksPerSm = 6;  // 1536 threads an SM / kThreads
+  static constexpr int kSectorBytes = 32;    // of scales: what a warp writes of an atom
+  static constexpr int kMaxBlocksPerSm = 4;  // 64 registers a thread: 32 warps with 2 KB of loads in flight each
 
-  static constexpr int64_t scale_bytes(int64_t rows, int64_t cols) {
-    const int64_t padded_rows = (rows + 127) / 128 * 128;
-    const int64_t padded_blocks = (cols / kBlockElements + 3) / 4 * 4;
-    return padded_rows * padded_blocks;
+  // Neighbouring atoms that a warp takes at once: a unit of work.
+  static constexpr int atoms_of_warp(size_t element_bytes, bool silu_mul) {
+    return element_bytes == 2 && !silu_mul ? 2 : 1;
   }
   static constexpr int64_t atoms_k(int64_t cols) { return (cols / kBlockElements + 3) / 4; }
-  static constexpr int64_t sectors(int64_t groups, int64_t rows, int64_t cols) {
-    return groups * scale_bytes(rows, cols) / kSectorBytes;
+  static constexpr int64_t units_k(int64_t cols, int atoms) { return (atoms_k(cols) + atoms - 1) / atoms; }
+  static constexpr int64_t sector_rows(int64_t rows) { return (rows + 127) / 128 * 16; }
+  static constexpr int64_t units(int64_t rows, int64_t cols, int atoms) {
+    return sector_rows(rows) * units_k(cols, atoms);
+  }
+  static constexpr int64_t scale_bytes(int64_t rows, int64_t cols) {
+    return sector_rows(rows) * atoms_k(cols) * kSectorBytes;
   }
 
-  static constexpr int64_t grid(int64_t groups, int64_t rows, int64_t cols, int sm_count) {
-    constexpr int64_t kSectorsPerBlock = kWarps * kSectorsPerPass;
-    const int64_t wanted = (sectors(groups, rows, cols) + kSectorsPerBlock - 1) / kSectorsPerBlock;
+  static constexpr int64_t grid(int64_t units, int sm_count) {
+    const int64_t wanted = (units + kWarps - 1) / kWarps;
     const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
     return wanted < resident ? wanted : resident;
   }

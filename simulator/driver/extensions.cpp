@@ -42,6 +42,24 @@ const char* simLastReport() {
   return s.last_report.c_str();
 }
 
+// Findings of all launches since the start or the last simClearFindings(), faults among them; the n-th as a JSON
+// object, nullptr where there is none. Valid until simClearFindings().
+size_t simFindingCount() {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  return s.findings.size();
+}
+const char* simFinding(size_t n) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  return n < s.findings.size() ? s.findings[n].c_str() : nullptr;
+}
+void simClearFindings() {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  s.findings.clear();
+}
+
 // Counters of every kernel since the last reset, where B12X_SIM_COUNTERS=1: one JSON object, docs/counters.md. Valid
 // until the next call of this function; nullptr before cuInit.
 const char* simCountersJson() {

@@ -147,7 +147,7 @@ CUresult run_kernel(const KernelWork& work) {
   ++stat.launches;
   stat.warp_instructions += result.counters.warp_instructions;
   stat.seconds += result.counters.seconds;
-  write_findings(result.findings);
+  tell_findings(result);
   // As on hardware, a fault inside the kernel is told by the calls that follow.
   if (result.status != LaunchResult::Status::kOk) report(to_result(result.status), result.report, true);
   return CUDA_SUCCESS;

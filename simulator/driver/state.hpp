@@ -6,6 +6,7 @@
 #include <cuda.h>
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -90,6 +91,7 @@ struct State {
   CUresult sticky_error =
       CUDA_SUCCESS;  // after a fault every call fails with it until the context is destroyed or reset
   std::string last_report;
+  std::deque<std::string> findings;  // as JSON, since the start or simClearFindings()
   std::map<std::string, KernelStat> kernel_stats;
   std::unordered_set<const void*> live;  // every handle that is valid
   std::map<const CUmod_st*, std::unique_ptr<CUmod_st>> modules;
@@ -141,8 +143,9 @@ CUresult release(CUdeviceptr address);
 // counters to that file when it ends.
 std::string read_options(RunOptions& options, std::string& findings_file);
 
-// Appends a JSON object per finding to State::findings_file, if one was asked for.
-void write_findings(const std::vector<Finding>& findings);
+// Prints what checks found, appends a JSON object each to State::findings_file if one was asked for, and keeps them.
+// The launch goes on: only faults are errors.
+void tell_findings(const LaunchResult& result);
 
 // Records a fault's report, prints it to stderr (as a checker does) and makes the error sticky when it is one that
 // hardware does not survive.

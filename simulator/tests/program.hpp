@@ -86,6 +86,9 @@ class Program {
     std::vector<MakeObserver> observers;
     if (checkers::checks(options)) observers.push_back(checkers::check_grid);
     const LaunchResult result = run_grid(*kernel, config, params, memory_, *find_card(launch.card), options, observers);
+    if (!launch.options)  // checked as the environment says: nothing but the fault that ended it may be found
+      for (const Finding& f : result.findings)
+        if (f.text != result.report) FAIL_CHECK(f.text);
     const char* folder = std::getenv("SIM_RECORD");
     if (folder != nullptr && launch.card == std::string("h200") && result.status == LaunchResult::Status::kOk)
       record(folder, *kernel, config, {params, params + at}, before);

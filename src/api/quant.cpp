@@ -33,6 +33,12 @@ TensorView group_of(const TensorView& tensor) {
           .strides = {tensor.strides[1], tensor.strides[2]}};
 }
 
+// Whether all rows start at multiples of 16 bytes; `strides` or-ed together. A silu_mul row's second half starts a
+// multiple of 32 bytes on, so it is aligned as the row is.
+bool is_aligned(const TensorView& x, int64_t strides) {
+  return (reinterpret_cast<uintptr_t>(x.data) | static_cast<uint64_t>(strides) * bytes_of(x.dtype)) % 16 == 0;
+}
+
 }  // namespace
 
 void load(const GlobalScalePlan& plan, const Device& device) {
@@ -119,23 +125,26 @@ void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Work
   if (rows == 0 || groups == 0) return;
 
   using Traits = Nvfp4QuantizeTraits;
-  const int64_t sectors = Traits::sectors(1, rows, cols);
-  const auto atoms_k = static_cast<uint32_t>(Traits::atoms_k(cols));
-  const Nvfp4QuantizeParams params{.x = args.x.data,
-                                   .global_scale = static_cast<const float*>(args.global_scale.data),
-                                   .row_counts = static_cast<const int32_t*>(args.row_counts.data),
-                                   .packed = static_cast<uint8_t*>(args.packed.data),
-                                   .scales = static_cast<uint8_t*>(args.scales.data),
-                                   .x_row_stride = x_group.strides[0],
-                                   .x_group_stride = args.x.rank == 3 ? args.x.strides[0] : 0,
-                                   .rows = static_cast<int32_t>(rows),
-                                   .cols = static_cast<int32_t>(cols),
-                                   .sectors = static_cast<uint32_t>(groups * sectors),
-                                   .global_scale_stride = has_scales,
-                                   .is_reciprocal = problem.global_scale_is_reciprocal,
-                                   .gate_first = problem.input == QuantizeInput::kGateUp,
-                                   .atoms_k = math::Divisor::of(atoms_k),
-                                   .sector_rows_of_group = math::Divisor::of(static_cast<uint32_t>(sectors / atoms_k))};
+  const int atoms = Traits::atoms_of_warp(bytes_of(problem.dtype), problem.input != QuantizeInput::kPlain);
+  const int64_t x_group_stride = args.x.rank == 3 ? args.x.strides[0] : 0;
+  const Nvfp4QuantizeParams params{
+      .x = args.x.data,
+      .global_scale = static_cast<const float*>(args.global_scale.data),
+      .row_counts = static_cast<const int32_t*>(args.row_counts.data),
+      .packed = static_cast<uint8_t*>(args.packed.data),
+      .scales = static_cast<uint8_t*>(args.scales.data),
+      .x_row_stride = x_group.strides[0],
+      .x_group_stride = x_group_stride,
+      .rows = static_cast<int32_t>(rows),
+      .cols = static_cast<int32_t>(cols),
+      .atoms_k = static_cast<int32_t>(Traits::atoms_k(cols)),
+      .units = static_cast<uint32_t>(groups * Traits::units(rows, cols, atoms)),
+      .global_scale_stride = has_scales,
+      .is_reciprocal = problem.global_scale_is_reciprocal,
+      .is_aligned = is_aligned(args.x, x_group.strides[0] | x_group_stride),
+      .gate_first = problem.input == QuantizeInput::kGateUp,
+      .units_k = math::Divisor::of(static_cast<uint32_t>(Traits::units_k(cols, atoms))),
+      .sector_rows_of_group = math::Divisor::of(static_cast<uint32_t>(Traits::sector_rows(rows)))};
   runtime::launch(plan, &params, stream);
 }
 
@@ -169,6 +178,7 @@ void run_quantize_mxfp8(const QuantizeMxfp8Plan& plan, const QuantizeMxfp8Args& 
                                    .scales = static_cast<uint8_t*>(args.scales.data),
                                    .x_row_stride = args.x.strides[0],
                                    .half_blocks = static_cast<uint32_t>(rows * half_blocks_of_row),
+                                   .is_aligned = is_aligned(args.x, args.x.strides[0]),
                                    .half_blocks_of_row = math::Divisor::of(static_cast<uint32_t>(half_blocks_of_row))};
   runtime::launch(plan, &params, stream);
 }

@@ -29,9 +29,9 @@ constexpr std::array<KernelRow, 3> kKernels{{
      "b12x_mxfp8_quantize_f32"},
 }};
 
-// Rows, padded to 128, and columns are int32 in the kernels; sectors are counted in 31 bits: 64 GiB of scales.
+// Rows, padded to 128, and columns are int32 in the kernels; units of work are counted in 31 bits.
 constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max() - 127;
-constexpr int64_t kMaxSectors = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxUnits = std::numeric_limits<int32_t>::max();
 
 const KernelRow& kernels_of(std::string_view op, DType dtype) {
   for (const KernelRow& row : kKernels) {
@@ -85,17 +85,17 @@ QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& dev
   if (problem.groups < 0 || problem.groups > kMaxSize) {
     fail(op, ": groups is ", problem.groups, ", want 0 to ", kMaxSize);
   }
-  const __int128 sectors = __int128{problem.groups} * Traits::sectors(1, problem.rows, problem.cols);
-  if (sectors > kMaxSectors) {
-    fail(op, ": ", problem.groups, " x ", problem.rows, " x ", problem.cols, " values have more than 64 GiB of scales");
+  const int atoms = Traits::atoms_of_warp(bytes_of(problem.dtype), problem.input != QuantizeInput::kPlain);
+  const __int128 units = __int128{problem.groups} * Traits::units(problem.rows, problem.cols, atoms);
+  if (units > kMaxUnits) {
+    fail(op, ": ", problem.groups, " x ", problem.rows, " x ", problem.cols, " values, want fewer than about 2^40");
   }
   const KernelRow& row = kernels_of(op, problem.dtype);
   QuantizePlan plan{.problem = problem,
                     .kernel = problem.input == QuantizeInput::kPlain ? row.quantize : row.silu_mul_quantize,
                     .launch = {},
                     .workspace_bytes = 0};
-  plan.launch.grid[0] =
-      static_cast<uint32_t>(Traits::grid(problem.groups, problem.rows, problem.cols, device.sm_count));
+  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(static_cast<int64_t>(units), device.sm_count));
   plan.launch.block[0] = Traits::kThreads;
   return plan;
 }

@@ -1,6 +1,6 @@
 // calibrate.cpp: are the kernels' outputs on a simulated card those of the real one, bit for bit?
 //   b12x_calibrate record DRIVER FILE [NOTE]   runs every case twice on DRIVER (gpu, sim or a path), writes the answers
-//   b12x_calibrate replay DRIVER FILE          runs every case on DRIVER, compares with the recorded answers
+//   b12x_calibrate replay DRIVER FILE          runs every recorded case on DRIVER, compares with the recorded answers
 // FILE is text lines, then bytes: `# ` lines of provenance, then `<bytes> <case>` lines in order, then an empty line,
 // then the outputs one after another. Exit code 0: recorded, or all equal; 1: different, or a failure that is said.
 #include <algorithm>
@@ -74,27 +74,30 @@ std::vector<Answer> read(const std::string& path) {
 }
 
 int replay(const b12x::Device& device, const std::string& path) {
-  const std::vector<Case> cases = calibration::all_cases();
-  const std::vector<Answer> answers = read(path);
-  if (cases.size() != answers.size()) {
-    std::cerr << "calibrate: " << path << " has " << answers.size() << " cases, this program " << cases.size()
-              << "; record it again\n";
-    return 1;
-  }
-  int different = 0;
-  for (size_t i = 0; i < cases.size(); ++i) {
-    const Bytes& want = answers[i].bytes;
-    const Bytes got = cases[i].run(device);
-    if (cases[i].name == answers[i].name && got == want) continue;
+  std::vector<Answer> answers = read(path);
+  int compared = 0, different = 0, unrecorded = 0;
+  for (const Case& one : calibration::all_cases()) {
+    const auto answer =
+        std::find_if(answers.begin(), answers.end(), [&](const Answer& a) { return a.name == one.name; });
+    if (answer == answers.end()) {
+      ++unrecorded;
+      continue;
+    }
+    const Bytes want = std::move(answer->bytes), got = one.run(device);
+    answers.erase(answer);
+    ++compared;
+    if (got == want) continue;
     ++different;
     const size_t common = std::min(got.size(), want.size());
     const size_t at = std::mismatch(got.begin(), got.begin() + common, want.begin()).first - got.begin();
-    std::cerr << "calibrate: " << cases[i].name << " (recorded: " << answers[i].name << "): differs from byte " << at
-              << " of " << want.size() << "\n";
+    std::cerr << "calibrate: " << one.name << ": differs from byte " << at << " of " << want.size() << "\n";
   }
-  std::cout << "calibrate: " << cases.size() - different << " of " << cases.size() << " cases of " << device.info().name
-            << " equal the recorded answers bit for bit\n";
-  return different == 0 ? 0 : 1;
+  for (const Answer& answer : answers) {
+    std::cerr << "calibrate: " << path << " has answers for " << answer.name << ", which is no case\n";
+  }
+  std::cout << "calibrate: " << compared - different << " of " << compared << " cases of " << device.info().name
+            << " equal the recorded answers bit for bit; " << unrecorded << " cases have no recorded answer\n";
+  return different == 0 && answers.empty() ? 0 : 1;
 }
 
 }  // namespace

@@ -137,6 +137,50 @@ std::vector<uint8_t> run_quantize_case(const Device& device, DType dtype, Quanti
   return bytes;
 }
 
+// Groups of which not all rows count, with a scale each, given as reciprocals.
+std::vector<uint8_t> run_grouped_case(const Device& device, DType dtype, int64_t groups, int64_t rows, int64_t cols) {
+  const Stream stream{device};
+  const Array x(device, dtype, {groups, rows, cols}, encode(values(groups * rows * cols, 5 * rows + cols), dtype));
+  std::vector<uint8_t> scale_bytes, count_bytes;
+  for (int64_t g = 0; g < groups; ++g) {
+    for (const uint8_t byte : bytes_of_value(0.7f + static_cast<float>(g))) scale_bytes.push_back(byte);
+    for (const uint8_t byte : bytes_of_value(static_cast<int32_t>(g * 37 % (rows + 1)))) count_bytes.push_back(byte);
+  }
+  const Array scale(device, DType::kF32, {groups}, scale_bytes), counts(device, DType::kI32, {groups}, count_bytes);
+  const Array packed(device, DType::kU8, {groups, rows, cols / 2});
+  const Array scales(device, DType::kU8, {groups * nvfp4_scale_bytes(rows, cols)});
+  const QuantizePlan plan =
+      plan_quantize({.rows = rows, .cols = cols, .dtype = dtype, .groups = groups, .global_scale_is_reciprocal = true},
+                    device.info());
+  load(plan, device);
+  run_quantize(plan,
+               {.x = x.view,
+                .global_scale = scale.view,
+                .packed = packed.view,
+                .scales = scales.view,
+                .row_counts = counts.view},
+               {}, stream);
+  check_status(stream);
+  std::vector<uint8_t> bytes;
+  packed.append_to(bytes);
+  scales.append_to(bytes);
+  return bytes;
+}
+
+std::vector<uint8_t> run_mxfp8_case(const Device& device, DType dtype, int64_t rows, int64_t cols) {
+  const Stream stream{device};
+  const Array x(device, dtype, {rows, cols}, encode(values(rows * cols, 3 * rows + cols), dtype));
+  const Array out(device, DType::kE4m3, {rows, cols}), scales(device, DType::kU8, {rows, cols / 32});
+  const QuantizeMxfp8Plan plan = plan_quantize_mxfp8({.rows = rows, .cols = cols, .dtype = dtype}, device.info());
+  load(plan, device);
+  run_quantize_mxfp8(plan, {.x = x.view, .values = out.view, .scales = scales.view}, {}, stream);
+  check_status(stream);
+  std::vector<uint8_t> bytes;
+  out.append_to(bytes);
+  scales.append_to(bytes);
+  return bytes;
+}
+
 std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m, int64_t n, int64_t k) {
   const Stream stream{device};
   const reference::Nvfp4 a_host = reference::hard_operand(m, k, m, true);
@@ -185,6 +229,17 @@ std::vector<Case> all_cases() {
                            return run_quantize_case(device, dtype, input, rows, cols);
                          }});
       }
+    }
+  }
+  for (const DType dtype : {DType::kBf16, DType::kF16, DType::kF32}) {
+    const std::string type = name_of(dtype);
+    for (const auto& [rows, cols] : {Shape{1, 16}, {17, 80}, {129, 272}}) {
+      cases.push_back({"quantize 5 groups " + type + " " + size(rows, cols),
+                       [=](const Device& device) { return run_grouped_case(device, dtype, 5, rows, cols); }});
+    }
+    for (const auto& [rows, cols] : {Shape{1, 32}, {17, 96}, {130, 288}}) {
+      cases.push_back({"quantize_mxfp8 " + type + " " + size(rows, cols),
+                       [=](const Device& device) { return run_mxfp8_case(device, dtype, rows, cols); }});
     }
   }
   for (const DType dtype : {DType::kBf16, DType::kF16}) {

@@ -38,7 +38,8 @@ RULES: dict[str, Rule] = {
     "base": Rule(("base", "include")),
     "plan": Rule(("plan", "base", "include", "kernel contracts")),
     "runtime": Rule(("runtime", "base", "include", "generated"), ("cuda.h", "system")),
-    "api": Rule(("api", "plan", "runtime", "base", "include", "kernel contracts"), ("cuda.h",)),
+    # The host versions of ops are written with the formats and layouts that the kernels use.
+    "api": Rule(("api", "plan", "runtime", "base", "include", "kernel contracts", "formats", "tile"), ("cuda.h",)),
     **{family: Rule((family, *_KERNEL_BASE), _DEVICE) for family in _FAMILIES},
     "pipeline": Rule(("pipeline", "ptx"), _DEVICE),
     "tile": Rule(("tile", "math", "formats", "ptx"), _DEVICE),

@@ -15,6 +15,9 @@ struct SimKernelStat {
 size_t simKernelStats(SimKernelStat* out, size_t capacity);
 void simResetKernelStats();
 const char* simLastReport();
+size_t simFindingCount();
+const char* simFinding(size_t);
+void simClearFindings();
 CUresult simSetOptions(const char* check, const char* async, uint64_t seed, const char* findings_file);
 }
 
@@ -219,6 +222,44 @@ TEST_CASE("simSetOptions takes the words of the variables and names a wrong one"
   CHECK(std::string(simLastReport()) == "B12X_SIM_ASYNC is 'late', want eager, lazy or hostile");
   ok(simSetOptions("none", "hostile", 7, nullptr));
   ok(simSetOptions(nullptr, "eager", 0, nullptr));
+}
+
+TEST_CASE("a launch with findings goes on, and they can be asked for") {
+  Context context;
+  CUmodule module = nullptr;
+  CUfunction race = nullptr;
+  ok(cuModuleLoadData(&module, R"(.version 8.7
+.target sm_80
+.address_size 64
+.visible .entry race(.param .u64 data)
+{
+  .reg .b32 %r<4>;
+  .reg .b64 %rd<4>;
+  ld.param.u64 %rd1, [data];
+  mov.u32 %r1, %ctaid.x;
+  st.global.u32 [%rd1], %r1;
+  ret;
+})"));
+  ok(cuModuleGetFunction(&race, module, "race"));
+  CUdeviceptr data = 0;
+  ok(cuMemAlloc_v2(&data, 4));
+  void* params[] = {&data};
+  simClearFindings();
+  ok(simSetOptions("race", "", 0, ""));
+  ok(cuLaunchKernel(race, 3, 1, 1, 1, 1, 1, 0, nullptr, params, nullptr));
+  ok(simSetOptions("none", "eager", 0, ""));
+  ok(cuLaunchKernel(race, 3, 1, 1, 1, 1, 1, 0, nullptr, params, nullptr));
+  ok(cuCtxSynchronize());
+  CHECK(simFindingCount() == 1);
+  const std::string json = simFinding(0);
+  CHECK(json.find("\"kind\":\"race\"") != std::string::npos);
+  CHECK(json.find("\"line\":10,\"block\":[1,0,0],\"warp\":0,\"lanes\":1,") != std::string::npos);
+  CHECK(json.find("\"count\":2") != std::string::npos);  // blocks 1 and 2
+  CHECK(std::string(simLastReport()).find("write races with the write by") != std::string::npos);
+  simClearFindings();
+  CHECK(simFinding(0) == nullptr);
+  ok(cuMemFree_v2(data));
+  ok(cuModuleUnload(module));
 }
 
 TEST_CASE("a seed replays a process: the same launches in the same order give the same bytes, launch by launch") {

@@ -9,14 +9,15 @@
 
 using namespace b12x;
 
-TEST_CASE("quantise: one warp for each sector of scale bytes, padding included, at most one wave") {
+TEST_CASE("quantise: warps for all sectors of scale bytes, padding included, at most one wave") {
   CHECK(Nvfp4QuantizeTraits::scale_bytes(1, 64) == 512);
   CHECK(Nvfp4QuantizeTraits::scale_bytes(129, 80) == 2 * 2 * 512);
   CHECK(Nvfp4QuantizeTraits::scale_bytes(300, 4096) == tile::scale_bytes(300, 256));
-  CHECK(Nvfp4QuantizeTraits::sectors(3, 129, 80) == 3 * 2 * 2 * 16);
-  CHECK(Nvfp4QuantizeTraits::grid(1, 1, 64, 188) == 2);
-  CHECK(Nvfp4QuantizeTraits::grid(2, 1, 64, 188) == 4);
-  CHECK(Nvfp4QuantizeTraits::grid(1, 1 << 20, 4096, 188) == 188 * 6);
+  CHECK(Nvfp4QuantizeTraits::units(129, 80, 1) == 2 * 2 * 16);
+  CHECK(Nvfp4QuantizeTraits::units(129, 80, 2) == 2 * 16);
+  CHECK(Nvfp4QuantizeTraits::units(129, 144, 2) == 2 * 2 * 16);
+  CHECK(Nvfp4QuantizeTraits::grid(16, 188) == 2);
+  CHECK(Nvfp4QuantizeTraits::grid(1 << 20, 188) == 188 * 4);
   CHECK(Nvfp4AmaxTraits::grid(1, 188) == 1);
   CHECK(Nvfp4AmaxTraits::grid(9, 188) == 2);
 }

@@ -1,0 +1,87 @@
+#include "checkers/init.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "machine/async.hpp"
+
+namespace sim::checkers {
+namespace {
+
+constexpr uint64_t kScalar = 8;  // bytes
+
+size_t local_bytes(const Block& block) { return static_cast<size_t>(block.grid->kernel->local_bytes) * kWarpSize; }
+
+}  // namespace
+
+void InitChecker::block_starts(Block& block) {
+  Written& w = blocks_[&block];
+  w.shared.assign(block.shared_bytes, 0);
+  w.local.assign(local_bytes(block) * block.warps.size(), 0);
+}
+
+void InitChecker::block_ends(Block& block) { blocks_.erase(&block); }
+
+void InitChecker::touch(const Warp& w, const Instr& i, uint32_t lane, std::vector<uint8_t>& written, size_t at,
+                        uint64_t bytes, bool reads, bool writes, bool is_shared) {
+  const auto first = written.begin() + static_cast<std::ptrdiff_t>(at),
+             end = first + static_cast<std::ptrdiff_t>(bytes);
+  if (reads) {
+    const auto missing = std::count(first, end, 0);
+    if (missing != 0 && (bytes <= kScalar || static_cast<uint64_t>(missing) == bytes) &&
+        findings_.is_new("init", i.pc, 0)) {
+      const uint64_t byte = static_cast<uint64_t>(std::find(first, end, 0) - written.begin());
+      const std::string buffer = is_shared
+                                     ? buffer_text(*w.block, w.block->shared + byte, true)
+                                     : "local memory + " + std::to_string(byte % std::max(w.kernel->local_bytes, 1u));
+      findings_.add(w, i.pc, 1u << lane, "init", buffer,
+                    "reads " + std::to_string(missing) + " of " + std::to_string(bytes) +
+                        " bytes that nothing has written: " + buffer);
+    }
+  }
+  if (writes) std::fill(first, end, 1);
+}
+
+void InitChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const Pointers& at) {
+  if (m.space != Space::kShared && m.space != Space::kLocal) return;
+  Written& written = blocks_.at(w.block);
+  const bool is_shared = m.space == Space::kShared;
+  std::vector<uint8_t>& bytes = is_shared ? written.shared : written.local;
+  for (uint32_t left = w.mask; left != 0; left &= left - 1) {
+    const int lane = std::countr_zero(left);
+    const std::byte* const p = at.of(lane, m.bytes);
+    const size_t offset = is_shared ? static_cast<size_t>(p - w.block->shared)
+                                    : w.index * local_bytes(*w.block) + static_cast<size_t>(p - w.local);
+    touch(w, i, static_cast<uint32_t>(lane), bytes, offset, m.bytes, m.access != Access::kWrite,
+          m.access != Access::kRead, is_shared);
+  }
+}
+
+void InitChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t, uint64_t,
+                           Order, Scope) {
+  if (use == MbarrierUse::kInit)
+    touch(w, i, static_cast<uint32_t>(lane), blocks_.at(w.block).shared, address - Block::kSharedBase, 8, false, true,
+          true);
+}
+
+// What a copy is to write counts as written from its issue on: reading it too early is the race checker's matter.
+void InitChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& o) {
+  Written& written = blocks_.at(w.block);
+  bool is_any_read = false, is_any_written = false;
+  o.each_range([&](const AsyncRange& r) {
+    if (!r.is_shared) return;
+    const auto at = static_cast<size_t>(r.begin - w.block->shared);
+    if (r.is_write) {
+      touch(w, i, static_cast<uint32_t>(lane), written.shared, at, r.bytes, false, true, true);
+      return;
+    }
+    const auto first = written.shared.begin() + static_cast<std::ptrdiff_t>(at);
+    is_any_read = true;
+    is_any_written |= std::find(first, first + static_cast<std::ptrdiff_t>(r.bytes), 1) !=
+                      first + static_cast<std::ptrdiff_t>(r.bytes);
+  });
+  if (is_any_read && !is_any_written && findings_.is_new("init", i.pc, 0))
+    findings_.add(w, i.pc, 1u << lane, "init", "shared memory", "copies shared memory of which nothing was written");
+}
+
+}  // namespace sim::checkers

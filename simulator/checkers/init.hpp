@@ -1,0 +1,36 @@
+// Reads of shared and local memory that nothing has written: a bit for every byte of a block.
+// A value is judged where it is loaded. Loads of more than 8 bytes a lane, matrix rows and copies may take padding
+// along: they are told only when none of their bytes was written.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "checkers/findings.hpp"
+#include "machine/access.hpp"
+#include "machine/observer.hpp"
+
+namespace sim::checkers {
+
+class InitChecker : public Observer {
+ public:
+  void block_starts(Block& block) override;
+  void block_ends(Block& block) override;
+  void report(std::vector<Finding>& findings) override { findings_.take(findings); }
+  void access(Warp& w, const Instr& i, const MemoryAccess& a, const Pointers& at) override;
+  void mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t value, uint64_t phase,
+                Order order, Scope scope) override;
+  void async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& operation) override;
+
+ private:
+  struct Written {
+    std::vector<uint8_t> shared, local;  // a byte for each byte; local: warp by warp, as Warp::local lies
+  };
+  void touch(const Warp& w, const Instr& i, uint32_t lane, std::vector<uint8_t>& written, size_t at, uint64_t bytes,
+             bool reads, bool writes, bool is_shared);
+
+  std::unordered_map<const Block*, Written> blocks_;
+  FindingList findings_;
+};
+
+}  // namespace sim::checkers
