@@ -204,11 +204,14 @@ int run(const std::string& driver, const std::string& json_path, bool smoke) {
   const Device device = Device::open(driver);
   Cuda cuda(device.driver());
   std::ostringstream json;
-  json << "{\"device\": \"" << device.info().name << "\", \"driver\": " << cuda.driver_version << ", \"rows\": [";
+  json << "{\"device\": \"" << device.info().name
+       << "\", \"is_simulated\": " << (device.is_simulated() ? "true" : "false")
+       << ", \"driver\": " << cuda.driver_version << ", \"rows\": [";
   std::printf("%s, %d SMs, L2 %.0f MB, driver %d\n%-9s %-5s %-19s %-5s %10s %10s %9s %9s %7s %s\n",
               device.info().name.c_str(), device.info().sm_count, cuda.l2_bytes / 1e6, cuda.driver_version, "kernel",
               "dtype", "groups x rows x cols", "cache", "kernel us", "copy us", "GB/s", "copy GB/s", "ratio",
               "(least-most)");
+  if (device.is_simulated()) std::puts("simulated: what follows are the host's times, not the card's");
   bool is_first = true;
   for (const Run& one : runs_of(smoke)) {
     for (const bool cold : {true, false}) {
