@@ -3,7 +3,7 @@
 #   make test       build, then every C++ and Python test
 #   make build      set-up, kernels, libraries, Python package
 #   make lint       layer rules, file rules, SASS rules, formatting
-#   make bench      speed of the simulator
+#   make bench      speed of the simulator beside its aims and the last record (RECORD=1 appends a row)
 #   make test-long  also the tests that take minutes
 #   make fuzz       FUZZ_SECONDS=20 for each part of the simulator that reads bytes from outside (needs clang)
 #   make setup      .venv and .cuda only
@@ -54,7 +54,7 @@ lint: build
 
 bench: setup
 	@tools/setup/build.sh "$(B12X_NVCC)" "$(B12X_JOBS)" sim_bench
-	@build/simulator/bench/sim_bench
+	@$(BIN)/python simulator/bench/speed.py build/simulator/bench/sim_bench $(if $(RECORD),--record)
 
 format: setup
 	@$(BIN)/python tools/lint/formatting.py --write

@@ -1,29 +1,32 @@
-// Speed of the simulator on one core: warp instructions per second for register arithmetic and for shared memory, and
-// block-scaled NVFP4 MMAs per second, each a PTX loop of its own. Prints a table, or with --json one object.
-//   sim_bench [--json] [--seconds S]
+// Speed of the simulator on one core, each row a PTX loop of its own: warp instructions per second for register
+// arithmetic in a short loop and in one as long as a big kernel, and for shared memory; block-scaled NVFP4 MMAs per
+// second; and what it costs to be counted. Prints one JSON object; speed.py makes a table of it.
+//   sim_bench [--seconds S]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <functional>
+#include <iterator>
+#include <span>
 #include <string>
 
+#include "counters/counters.hpp"
 #include "machine/launch.hpp"
 
 namespace {
 
 using namespace sim;
 
-constexpr int kUnroll = 32;         // loop bodies; two more instructions and the branch close each round
 constexpr uint32_t kThreads = 128;  // four warps
 
 struct Row {
-  const char *key, *title, *unit;
-  double aim;                            // per second and core
-  std::function<std::string(int)> body;  // body n of the unrolled loop
-  int counted;                           // instructions of a body that the row counts
-  double per_second = 0;
+  const char* key;
+  int unroll;                            // loop bodies; two more instructions and the branch close each round
+  std::function<std::string(int)> body;  // body n of the unrolled loop, one instruction
+  RunOptions options{};
+  std::span<const MakeObserver> observers{};
 };
 
 std::string reg(int n) { return "%r" + std::to_string(n); }
@@ -55,6 +58,29 @@ std::string shared_body(int n) {
   }
 }
 
+// Arithmetic and conversion in no regular order: a short pattern is one that branch predictors learn.
+std::string mixed_body(int n) {
+  const uint32_t random = static_cast<uint32_t>(n) * 2654435761u >> 16;
+  const std::string d = reg(1 + static_cast<int>(random % 8)), a = reg(1 + static_cast<int>(random / 8 % 8)),
+                    b = reg(1 + static_cast<int>(random / 64 % 8));
+  const char* const forms[] = {"add.s32 ", "and.b32 ", "xor.b32 ", "shl.b32 ", "shr.u32 ", "mul.lo.s32 ", "add.f32 ",
+                               "mul.f32 ", "max.s32 ", "min.u32 ", "sub.s32 ", "or.b32 ",  "max.f32 "};
+  const uint32_t which = random / 512 % 16;
+  if (which < std::size(forms)) return forms[which] + d + ", " + a + ", " + b + ";\n";
+  if (which == 13) return "fma.rn.f32 " + d + ", " + a + ", " + b + ", " + d + ";\n";
+  if (which == 14) return "prmt.b32 " + d + ", " + a + ", " + b + ", 0x5410;\n";
+  return "cvt.rn.bf16x2.f32 " + d + ", " + a + ", " + b + ";\n";
+}
+
+// A load and a store of a row of shared memory among six instructions of arithmetic, each warp in its own rows.
+std::string watched_body(int n) {
+  if (n % 8 == 0)
+    return "ld.shared.u32 " + reg(1 + n / 8 % 8) + ", [%r20+" + std::to_string(512 * (n / 8 % 4)) + "];\n";
+  if (n % 8 == 4)
+    return "st.shared.u32 [%r20+" + std::to_string(512 * (n / 8 % 4)) + "], " + reg(1 + n / 8 % 8) + ";\n";
+  return alu_body(n);
+}
+
 std::string mma_body(int n) {
   const int c = 30 + 4 * (n % 4);
   const std::string acc = "{%f" + std::to_string(c) + ", %f" + std::to_string(c + 1) + ", %f" + std::to_string(c + 2) +
@@ -75,7 +101,7 @@ std::string program(const Row& row) {
   text +=
       "mov.u32 %r20, area;\nshl.b32 %r21, %r9, 2;\nadd.u32 %r20, %r20, %r21;\n"
       "mov.u32 %r21, area;\nmad.lo.u32 %r21, %r9, 124, %r21;\n$loop:\n";
-  for (int n = 0; n < kUnroll; ++n) text += row.body(n);
+  for (int n = 0; n < row.unroll; ++n) text += row.body(n);
   text += "sub.s32 %r0, %r0, 1;\nsetp.ne.s32 %p1, %r0, 0;\n@%p1 bra $loop;\nret;\n}\n";
   return text;
 }
@@ -97,14 +123,15 @@ double measure(const Row& row, double seconds) {
   uint32_t rounds = 64;
   for (double spent = 0; spent < seconds;) {
     const double begin = processor_seconds();
-    const LaunchResult result = run_grid(kernel, config, &rounds, memory, *find_card("rtx-pro-6000"));
+    const LaunchResult result =
+        run_grid(kernel, config, &rounds, memory, *find_card("rtx-pro-6000"), row.options, row.observers);
     if (result.status != LaunchResult::Status::kOk) {
       std::fprintf(stderr, "sim_bench: %s: %s\n", row.key, result.report.c_str());
       std::exit(1);
     }
     const double taken = processor_seconds() - begin;
     spent += taken;
-    const double counted = static_cast<double>(rounds) * kUnroll * row.counted * (kThreads / kWarpSize);
+    const double counted = static_cast<double>(rounds) * row.unroll * (kThreads / kWarpSize);
     if (taken > 0.02)
       best = std::max(best, counted / taken);
     else
@@ -116,29 +143,22 @@ double measure(const Row& row, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool is_json = false;
   double seconds = 1.0;
   for (int n = 1; n < argc; ++n) {
-    if (std::strcmp(argv[n], "--json") == 0)
-      is_json = true;
-    else if (std::strcmp(argv[n], "--seconds") == 0 && n + 1 < argc)
+    if (std::strcmp(argv[n], "--seconds") == 0 && n + 1 < argc)
       seconds = std::atof(argv[++n]);
     else
-      return std::fprintf(stderr, "usage: sim_bench [--json] [--seconds S]\n"), 2;
+      return std::fprintf(stderr, "usage: sim_bench [--seconds S]\n"), 2;
   }
   setenv("B12X_SIM_THREADS", "1", 1);
-  Row rows[] = {{"alu", "ALU", "warp instructions", 60e6, alu_body, 1},
-                {"shared", "shared memory", "warp instructions", 40e6, shared_body, 1},
-                {"mxf4nvf4", "mma mxf4nvf4", "MMAs m16n8k64", 1.5e6, mma_body, 1}};
-  for (Row& row : rows) row.per_second = measure(row, seconds);
-  if (is_json) {
-    std::printf("{");
-    for (const Row& row : rows) std::printf("%s\"%s\": %.0f", &row == rows ? "" : ", ", row.key, row.per_second);
-    std::printf("}\n");
-    return 0;
-  }
-  std::printf("%-16s %22s %14s\n", "one core", "million per second", "aim");
-  for (const Row& row : rows)
-    std::printf("%-16s %22.2f %14.2f   %s\n", row.title, row.per_second / 1e6, row.aim / 1e6, row.unit);
+  RunOptions counting;
+  counting.counts = true;
+  const MakeObserver counters[] = {sim::counters::count_grid};
+  Row rows[] = {{"alu", 32, alu_body},         {"alu_long", 8000, mixed_body},
+                {"shared", 32, shared_body},   {"mxf4nvf4", 32, mma_body},
+                {"watched", 64, watched_body}, {"counted", 64, watched_body, counting, counters}};
+  std::printf("{");
+  for (const Row& row : rows) std::printf("%s\"%s\": %.0f", &row == rows ? "" : ", ", row.key, measure(row, seconds));
+  std::printf("}\n");
   return 0;
 }
