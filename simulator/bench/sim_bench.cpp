@@ -1,6 +1,6 @@
 // Speed of the simulator on one core, each row a PTX loop of its own: warp instructions per second for register
 // arithmetic in a short loop and in one as long as a big kernel, and for shared memory; block-scaled NVFP4 MMAs per
-// second; and what it costs to be counted. Prints one JSON object; speed.py makes a table of it.
+// second; and what it costs to be counted and to be checked. Prints one JSON object; speed.py makes a table of it.
 //   sim_bench [--seconds S]
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "checkers/checkers.hpp"
 #include "counters/counters.hpp"
 #include "machine/launch.hpp"
 
@@ -154,9 +155,17 @@ int main(int argc, char** argv) {
   RunOptions counting;
   counting.counts = true;
   const MakeObserver counters[] = {sim::counters::count_grid};
-  Row rows[] = {{"alu", 32, alu_body},         {"alu_long", 8000, mixed_body},
-                {"shared", 32, shared_body},   {"mxf4nvf4", 32, mma_body},
-                {"watched", 64, watched_body}, {"counted", 64, watched_body, counting, counters}};
+  RunOptions checking;
+  checking.checks_races = checking.checks_init = checking.checks_sync = true;
+  checking.async = AsyncMode::kHostile;
+  const MakeObserver checkers[] = {sim::checkers::check_grid};
+  Row rows[] = {{"alu", 32, alu_body},
+                {"alu_long", 8000, mixed_body},
+                {"shared", 32, shared_body},
+                {"mxf4nvf4", 32, mma_body},
+                {"watched", 64, watched_body},
+                {"counted", 64, watched_body, counting, counters},
+                {"checked", 64, watched_body, checking, checkers}};
   std::printf("{");
   for (const Row& row : rows) std::printf("%s\"%s\": %.0f", &row == rows ? "" : ", ", row.key, measure(row, seconds));
   std::printf("}\n");

@@ -37,6 +37,7 @@ LINES = (
     Line("shared", "M warp instructions/s, shared memory", 40),
     Line("mxf4nvf4", "M mma m16n8k64 mxf4nvf4/s", 2),
     Line("counted", "times as long with counters", 3, over="watched"),
+    Line("checked", "times as long with all checks", 3, over="watched"),
 )
 
 

@@ -176,6 +176,24 @@ TEST_CASE("asynchronous copies: bytes and sectors") {
   CHECK(bulk[Counter::kL2WriteSectors] == 32);
 }
 
+TEST_CASE("waits: of barriers by warp instruction, of mbarriers by lane and outcome") {
+  const Counts barrier = count("  bar.sync 0;\n  bar.sync 0;\n", {.block = {96}});
+  CHECK(barrier[Counter::kBarrierWaits] == 6);
+  // One thread: the phase in progress is 0, so a wait for parity 1 passes at once. After the only arrival, 0 does too.
+  const Counts one = count(R"(
+  mbarrier.init.shared.b64 [%r1], 1;
+  mbarrier.test_wait.parity.shared.b64 %p1, [%r1], 0;
+  mbarrier.test_wait.parity.shared.b64 %p1, [%r1], 1;
+  mbarrier.arrive.shared.b64 %rd9, [%r1];
+  mbarrier.test_wait.parity.shared.b64 %p1, [%r1], 0;
+)",
+                           {.block = {1}});
+  CHECK(one[Counter::kMbarrierWaits] == 2);
+  CHECK(one[Counter::kMbarrierWaitFails] == 1);
+  CHECK(count("  ld.volatile.global.u32 %r6, [%rd1];\n  ld.acquire.gpu.global.u32 %r6, [%rd1];\n"
+              "  ld.global.u32 %r6, [%rd1];\n")[Counter::kStrongLoads] == 2);
+}
+
 TEST_CASE("what is counted comes from all blocks, and launches add up") {
   const std::string body = global_strided(4) + "  ld.global.u32 %r6, [%rd5];\n";
   const Counts c = count(body, {.grid = {7}, .block = {64}});
