@@ -118,6 +118,8 @@ class RaceChecker : public Observer {
   void collect();
 
   // race_access.cpp
+  bool touch_row(Accessor& a, std::byte* p, size_t words);
+  bool is_own_history(const Accessor& a, const Cell& c) const;
   void touch(Accessor& a, std::byte* p, uint64_t bytes);
   void touch_words(Accessor& a, Shadow& shadow, Cell* c, std::byte* p, size_t count);
   void touch_cell(Accessor& a, Shadow& shadow, Cell& c, const std::byte* p);

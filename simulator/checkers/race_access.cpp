@@ -27,8 +27,10 @@ void RaceChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const P
   begin(lanes);
   const uint32_t event = event_of(w, i, m.order, m.scope, m.bytes, false);
   const std::byte *shared = w.block->shared, *end = shared + w.block->shared_bytes;
+  const bool is_row = at.shape == Pointers::Shape::kRow && m.space != Space::kGeneric && m.bytes % 4 == 0;
   for (const LaneClass& c : lanes.classes) {
     Accessor a{&own, &w, &c, 0, event, m.access != Access::kRead, m.space == Space::kShared};
+    if (is_row && c.mask == 0xffffffffu && touch_row(a, at.base, m.bytes / 4)) continue;
     for (uint32_t left = c.mask & w.mask; left != 0; left &= left - 1) {
       a.lane = static_cast<uint32_t>(std::countr_zero(left));
       std::byte* const p = at.of(static_cast<int>(a.lane), m.bytes);
@@ -40,6 +42,53 @@ void RaceChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const P
     }
   }
   if (m.order != Order::kWeak || (m.access != Access::kRead && !variables_.empty())) synchronise(w, m, at);
+}
+
+// All 32 lanes, each at its own `words` words of one row. Where lane 0 meets only accesses of lane 0 that surely come
+// before, the verdict is the same for every lane that meets the same of its own. False: nothing has been done.
+bool RaceChecker::touch_row(Accessor& a, std::byte* p, size_t words) {
+  Shadow& shadow = a.is_shared ? a.own->shared : global_;
+  const uint64_t at = a.is_shared ? static_cast<uint64_t>(p - a.own->block->shared) : reinterpret_cast<uint64_t>(p);
+  const size_t bytes = kWarpSize * words * 4;
+  if (at % 4 != 0 || (!a.is_shared && at % Shadow::kPageBytes + bytes > Shadow::kPageBytes)) return false;
+  Cell* c = a.is_shared ? shadow.shared(at) : shadow.global(at);
+  if (!is_own_history(a, *c)) return false;
+  const Cell before = *c;
+  touch_words(a, shadow, c, p, words);
+  const Cell after = *c;
+  const bool is_plain = after.extra == 0 && after.is_split == 0;
+  c += words, p += 4 * words;
+  for (a.lane = 1; a.lane < kWarpSize; ++a.lane) {
+    for (size_t n = 0; n < words; ++n, ++c, p += 4) {
+      bool is_same =
+          is_plain && c->extra == 0 && c->is_split == 0 && c->count == before.count && c->strong == before.strong;
+      for (uint8_t k = 0; is_same && k < before.count; ++k)
+        is_same = c->entry[k].event == before.entry[k].event && c->entry[k].is_write == before.entry[k].is_write &&
+                  c->entry[k].lanes == a.bit();
+      if (!is_same) {
+        touch_words(a, shadow, c, p, 1);
+        continue;
+      }
+      *c = after;
+      for (uint8_t k = 0; k < after.count; ++k) c->entry[k].lanes = a.bit();
+    }
+  }
+  return true;
+}
+
+// Whether the cell knows accesses of the lane `a.lane` alone, of warps of this block, whose order does not depend on
+// the lane: of the own warp, or of epochs of which all lanes are known.
+bool RaceChecker::is_own_history(const Accessor& a, const Cell& c) const {
+  if (c.extra != 0 || c.is_split != 0) return false;
+  const Event& me = events_[a.event];
+  for (uint8_t n = 0; n < c.count; ++n) {
+    const Event& other = events_[c.entry[n].event];
+    if (c.entry[n].lanes != a.bit() || other.copy || other.is_mbarrier || other.block != me.block) return false;
+    const std::vector<WarpClock>& known = a.lanes->knowledge.seen.warps;
+    if (other.warp != me.warp && (other.warp >= known.size() || !known[other.warp].covers_all(other.epoch)))
+      return false;
+  }
+  return true;
 }
 
 void RaceChecker::touch(Accessor& a, std::byte* p, uint64_t bytes) {

@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint32_t kAll = 0xffffffffu;
 
+// Full warps are the rule, and without its instruction popcount is a call.
+uint64_t lanes_in(uint32_t mask) { return mask == kAll ? kWarpSize : static_cast<uint64_t>(std::popcount(mask)); }
 uint64_t first_sector(uint64_t address) { return address / kSectorBytes; }
 uint64_t sectors_in(uint64_t address, uint64_t bytes) {
   return (address + bytes - 1) / kSectorBytes - address / kSectorBytes + 1;
@@ -25,8 +27,8 @@ class Counting : public Observer {
   void instruction(Warp& w, const Instr& i) override {
     Counts& c = counts_[i.pc];
     ++c[Counter::kInstExecuted];
-    c[Counter::kThreadInst] += static_cast<uint64_t>(std::popcount(w.active));
-    c[Counter::kThreadInstOn] += static_cast<uint64_t>(std::popcount(w.mask));
+    c[Counter::kThreadInst] += lanes_in(w.active);
+    c[Counter::kThreadInstOn] += lanes_in(w.mask);
     ++warp(w).executed;
   }
   void parked(Warp& w, const Instr& i) override {
