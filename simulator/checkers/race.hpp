@@ -96,6 +96,7 @@ class RaceChecker : public Observer {
     uint32_t event;
     bool is_write;
     bool is_shared;
+    bool is_map = false;        // a copy reads its tensor map: by a proxy that has a fence of its own
     uint32_t sure[2] = {0, 0};  // events found to be before this access, whatever their lanes
     uint32_t bit() const { return 1u << lane; }
   };

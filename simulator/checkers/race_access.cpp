@@ -190,7 +190,7 @@ bool RaceChecker::is_before(Accessor& a, const Entry& e, bool& is_unfenced) {
   const Event& other = events_[e.event];
   const Knowledge& k = a.lanes->knowledge;
   const bool is_here = other.block == a.own->block->index, is_own_warp = is_here && other.warp == a.warp->index;
-  const bool needs_fence = events_[a.event].is_async && !other.is_async && e.is_write;
+  const bool needs_fence = events_[a.event].is_async && !a.is_map && !other.is_async && e.is_write;
   const Clock& fenced = k.fenced[a.is_shared ? 0 : 1];
   const uint32_t fenced_at = a.lanes->fenced_at[a.is_shared ? 0 : 1];
   uint32_t lanes = e.lanes, epoch = other.epoch;

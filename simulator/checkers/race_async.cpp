@@ -7,6 +7,11 @@
 #include "checkers/race.hpp"
 
 namespace sim::checkers {
+namespace {
+
+constexpr uint64_t kTensorMapBytes = 128;
+
+}  // namespace
 
 // An operation on the 8 bytes of an mbarrier: strong, of the generic proxy; init and inval are ordinary writes.
 void RaceChecker::touch_mbarrier(Warp& w, const Instr& i, uint32_t mask, uint32_t address, Order order, bool is_write) {
@@ -96,6 +101,10 @@ void RaceChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
     Accessor a{&own, &w, &c, static_cast<uint32_t>(lane), id, range.is_write, range.is_shared};
     touch(a, range.begin, range.bytes);
   });
+  // Tensor maps among the kernel's parameters are nobody's to write.
+  if (o.map == nullptr || !grid_.memory->find(reinterpret_cast<uint64_t>(o.map), kTensorMapBytes)) return;
+  Accessor a{&own, &w, &c, static_cast<uint32_t>(lane), id, false, false, true};
+  touch(a, const_cast<std::byte*>(o.map), kTensorMapBytes);
 }
 
 void RaceChecker::async_completed(Block&, AsyncOperation& o) {

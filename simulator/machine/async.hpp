@@ -55,6 +55,7 @@ struct AsyncOperation {
   CopyGroup group = CopyGroup::kCpAsync;  // the issuing thread's: where `barrier` is 0, and of arrivals
   uint64_t sequence = 0;                  // groups that the thread had committed before: its own has this number
   uint64_t ordinal = 0;                   // operations that the block had issued before
+  const std::byte* map = nullptr;         // of kTensor: the 128 bytes of the tensor map, which it reads while it runs
 
   explicit AsyncOperation(Kind k) : kind(k) {}
   virtual ~AsyncOperation() = default;

@@ -17,6 +17,7 @@ Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_
   const uint64_t at = address(w, i, address_index, i.ops[map_operand], lane);
   const std::byte* const bytes = resolve(w, i, lane, Space::kGeneric, at, numerics::kTensorMapBytes, 64, Access::kRead);
   Box box;
+  box.map_bytes = bytes;
   std::string error;
   if (!numerics::decode_tensor_map(bytes, box.map, error)) refuse(w, i, lane, "not a valid tensor map: " + error);
   TensorMap& map = box.map;

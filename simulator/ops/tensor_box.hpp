@@ -13,6 +13,7 @@ namespace sim {
 // Which bytes of which rows exist, and where they lie.
 struct Box {
   numerics::TensorMap map;
+  const std::byte* map_bytes = nullptr;  // where it was read
   std::array<int64_t, 5> start{};
   std::array<int64_t, 5> count{1, 1, 1, 1, 1};  // rows along each dimension; [0] is not used
   uint32_t row_bytes = 0;

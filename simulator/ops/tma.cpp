@@ -32,6 +32,7 @@ struct TensorCopy : AsyncOperation {
   TensorCopy(const Box& b, std::byte* host, uint32_t at, bool load)
       : AsyncOperation(Kind::kTensor), box(b), shared(host), shared_at(at), is_load(load) {
     group = CopyGroup::kBulk;
+    map = b.map_bytes;
   }
   void each_range(const std::function<void(const AsyncRange&)>& f) const override {
     if (box.end != box.first)
