@@ -42,7 +42,27 @@ void InitChecker::touch(const Warp& w, const Instr& i, uint32_t lane, std::vecto
   if (writes) std::fill(first, end, 1);
 }
 
+void InitChecker::touch_global(const Warp& w, const Instr& i, uint32_t lane, const std::byte* p, uint64_t bytes,
+                               bool reads, bool writes) {
+  Memory& memory = *w.block->grid->memory;
+  const auto address = reinterpret_cast<uint64_t>(p);
+  if (reads) {
+    const uint64_t missing = memory.unwritten(address, bytes);
+    if (missing != 0 && (bytes <= kScalar || missing == bytes) && findings_.is_new("init", i.pc, 0))
+      findings_.add(w, i.pc, 1u << lane, "init", buffer_text(*w.block, p, false),
+                    "reads " + std::to_string(missing) + " of " + std::to_string(bytes) +
+                        " bytes that nothing has written: " + buffer_text(*w.block, p, false));
+  }
+  if (writes) memory.note_write(address, bytes);
+}
+
 void InitChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const Pointers& at) {
+  if (m.space == Space::kGlobal)
+    for (uint32_t left = w.mask; left != 0; left &= left - 1) {
+      const int lane = std::countr_zero(left);
+      touch_global(w, i, static_cast<uint32_t>(lane), at.of(lane, m.bytes), m.bytes, m.access != Access::kWrite,
+                   m.access != Access::kRead);
+    }
   if (m.space != Space::kShared && m.space != Space::kLocal) return;
   Written& written = blocks_.at(w.block);
   const bool is_shared = m.space == Space::kShared;
@@ -67,9 +87,16 @@ void InitChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, 
 // What a copy is to write counts as written from its issue on: reading it too early is the race checker's matter.
 void InitChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& o) {
   Written& written = blocks_.at(w.block);
+  Memory& memory = *w.block->grid->memory;
   bool is_any_read = false, is_any_written = false;
   o.each_range([&](const AsyncRange& r) {
-    if (!r.is_shared) return;
+    if (!r.is_shared) {
+      const auto address = reinterpret_cast<uint64_t>(r.begin);
+      if (r.is_write) return memory.note_write(address, r.bytes);
+      is_any_read = true;
+      is_any_written |= memory.unwritten(address, r.bytes) != r.bytes;
+      return;
+    }
     const auto at = static_cast<size_t>(r.begin - w.block->shared);
     if (r.is_write) {
       touch(w, i, static_cast<uint32_t>(lane), written.shared, at, r.bytes, false, true, true);
@@ -81,7 +108,7 @@ void InitChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
                       first + static_cast<std::ptrdiff_t>(r.bytes);
   });
   if (is_any_read && !is_any_written && findings_.is_new("init", i.pc, 0))
-    findings_.add(w, i.pc, 1u << lane, "init", "shared memory", "copies shared memory of which nothing was written");
+    findings_.add(w, i.pc, 1u << lane, "init", "", "copies memory of which nothing was written");
 }
 
 }  // namespace sim::checkers

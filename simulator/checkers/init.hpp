@@ -1,4 +1,4 @@
-// Reads of shared and local memory that nothing has written: a bit for every byte of a block.
+// Reads of shared, local and global memory that nothing has written. Which bytes of global memory are, Memory knows.
 // A value is judged where it is loaded. Loads of more than 8 bytes a lane, matrix rows and copies may take padding
 // along: they are told only when none of their bytes was written.
 #pragma once
@@ -28,6 +28,8 @@ class InitChecker : public Observer {
   };
   void touch(const Warp& w, const Instr& i, uint32_t lane, std::vector<uint8_t>& written, size_t at, uint64_t bytes,
              bool reads, bool writes, bool is_shared);
+  void touch_global(const Warp& w, const Instr& i, uint32_t lane, const std::byte* p, uint64_t bytes, bool reads,
+                    bool writes);
 
   std::unordered_map<const Block*, Written> blocks_;
   FindingList findings_;

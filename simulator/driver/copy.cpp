@@ -71,9 +71,11 @@ CUresult run_copy(const CopyWork& work) {
   if (const CUresult r = check_range(c, to, "to"); r != CUDA_SUCCESS) return r;
   if (const CUresult r = check_range(c, from, "from"); r != CUDA_SUCCESS) return r;
   for (size_t slice = 0; slice < c.Depth; ++slice)
-    for (size_t row = 0; row < c.Height; ++row)
+    for (size_t row = 0; row < c.Height; ++row) {
       std::memmove(reinterpret_cast<void*>(to.at(row, slice)), reinterpret_cast<const void*>(from.at(row, slice)),
                    c.WidthInBytes);
+      state().memory.note_write(to.at(row, slice), c.WidthInBytes);
+    }
   return CUDA_SUCCESS;
 }
 
@@ -95,6 +97,7 @@ CUresult run_fill(const FillWork& work) {
                   "set of " + std::to_string(bytes) + " bytes: " + state().memory.describe(s.dst, bytes), false);
   for (size_t row = 0; row < s.height; ++row) {
     auto* to = reinterpret_cast<std::byte*>(s.dst + row * s.pitch);
+    state().memory.note_write(s.dst + row * s.pitch, row_bytes);
     if (s.elementSize == 1)
       std::memset(to, static_cast<int>(s.value), row_bytes);
     else

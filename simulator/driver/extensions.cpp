@@ -109,6 +109,7 @@ CUresult simSetOptions(const char* check, const char* async, uint64_t seed, cons
   if (!wrong.empty()) return report(CUDA_ERROR_INVALID_VALUE, wrong, false);
   options.seed = seed;
   options.launch = 0;
+  if (options.checks_init != s.options.checks_init) s.memory.track_writes(options.checks_init);
   s.options = options;
   if (is_set(findings_file)) s.findings_file = findings_file;
   return CUDA_SUCCESS;

@@ -115,6 +115,7 @@ CUresult CUDAAPI cuInit(unsigned int flags) {
     s.card = nullptr;
     return report(CUDA_ERROR_NO_DEVICE, wrong, false);
   }
+  s.memory.track_writes(s.options.checks_init);
   return CUDA_SUCCESS;
 }
 

@@ -30,6 +30,8 @@ CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by, const Origin& 
     return CUDA_ERROR_OUT_OF_MEMORY;
   *out = s.memory.allocate(bytes, by);
   if (*out == 0) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (origin.kind == Origin::Kind::kHost || origin.kind == Origin::Kind::kManaged)
+    s.memory.note_write(*out, bytes);  // the host writes there unseen
   s.origins[*out] = origin;
   return CUDA_SUCCESS;
 }

@@ -61,6 +61,11 @@ class Memory {
   // For reports: "16 bytes past w2_scale (cuMemAlloc #12, 4096 bytes)", "inside freed cuMemAlloc #3", ...
   std::string describe(uint64_t address, uint64_t bytes) const;
   uint64_t bytes_in_use() const;
+  // Tracks writes of the allocations made from now on; off: forgets them all. What is not tracked counts as written.
+  // Checked launches and the driver note theirs, on one thread at a time.
+  void track_writes(bool is_on);
+  void note_write(uint64_t address, uint64_t bytes);
+  uint64_t unwritten(uint64_t address, uint64_t bytes) const;  // bytes of the range that nothing wrote
   uint64_t version() const;  // changes with every allocate, free, register, unregister: look-up caches check it
  private:
   struct Impl;

@@ -10,6 +10,7 @@
 #include <shared_mutex>
 
 #include "machine/launch.hpp"
+#include "machine/write_map.hpp"
 
 namespace sim {
 namespace {
@@ -47,6 +48,8 @@ struct Memory::Impl {
   uint64_t base = 0, reserved = 0, committed = 0, top = 0;
   uint64_t quarantined_bytes = 0, bytes_in_use = 0, next_serial = 1;
   std::atomic<uint64_t> version{1};
+  WriteMap written;
+  bool tracks_writes = false;
 
   static uint64_t footprint(uint64_t bytes) { return round_up(std::max<uint64_t>(bytes, 1), kAlignment) + kRedZone; }
 
@@ -125,6 +128,7 @@ uint64_t Memory::allocate(uint64_t bytes, std::string name) {
   }
   if (address == 0) return 0;
   impl_->live[address] = {address, bytes, impl_->next_serial++, std::move(name), true};
+  if (impl_->tracks_writes) impl_->written.add(address, bytes);
   impl_->bytes_in_use += bytes;
   ++impl_->version;
   return address;
@@ -143,6 +147,7 @@ bool Memory::free(uint64_t address) {
   impl_->quarantined_bytes += size;
   impl_->freed[address] = std::move(it->second);
   impl_->live.erase(it);
+  impl_->written.remove(address);
   while (impl_->quarantine.size() > kQuarantineBlocks ||
          (impl_->quarantined_bytes > kQuarantineBytes && impl_->quarantine.size() > 1))
     impl_->leave_quarantine();
@@ -207,6 +212,19 @@ std::string Memory::describe(uint64_t address, uint64_t bytes) const {
 uint64_t Memory::bytes_in_use() const {
   std::shared_lock lock(impl_->mutex);
   return impl_->bytes_in_use;
+}
+
+void Memory::track_writes(bool is_on) {
+  impl_->tracks_writes = is_on;
+  if (!is_on) impl_->written.clear();
+}
+
+void Memory::note_write(uint64_t address, uint64_t bytes) {
+  if (impl_->tracks_writes) impl_->written.write(address, bytes);
+}
+
+uint64_t Memory::unwritten(uint64_t address, uint64_t bytes) const {
+  return impl_->tracks_writes ? impl_->written.unwritten(address, bytes) : 0;
 }
 
 uint64_t Memory::version() const { return impl_->version.load(std::memory_order_relaxed); }

@@ -92,3 +92,45 @@ TEST_CASE("a matrix row and a store's source that nothing wrote") {
   is_unwritten("@%p3 cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r1], 256; // here\n",
                "of which nothing was");
 }
+
+TEST_CASE("reads of device memory that nothing wrote") {
+  const auto module = load_ptx(header("sm_90a") + R"(
+.visible .entry test(.param .u64 from, .param .u64 to) {
+  .reg .b64 %rd<6>; .reg .b32 %r<4>;
+  ld.param.u64 %rd1, [from];
+  ld.param.u64 %rd2, [to];
+  mov.u32 %r1, %tid.x;
+  mul.wide.u32 %rd3, %r1, 4;
+  add.u64 %rd1, %rd1, %rd3;
+  add.u64 %rd2, %rd2, %rd3;
+  ld.global.u32 %r2, [%rd1];
+  st.global.u32 [%rd2], %r2;
+  ret;
+}
+)",
+                               "test.ptx");
+  Memory memory;
+  memory.track_writes(true);
+  const uint64_t a = memory.allocate(128, "a"), b = memory.allocate(128, "b");
+  RunOptions options;
+  options.checks_init = true;
+  const MakeObserver observers[] = {checkers::check_grid};
+  LaunchConfig config;
+  config.block = {32};
+  const auto found = [&](uint64_t from, uint64_t to) {
+    const uint64_t params[] = {from, to};
+    return run_grid(*module->find("test"), config, params, memory, *find_card("h200"), options, observers).findings;
+  };
+  memory.note_write(a, 127);
+  const auto findings = found(a, b);
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].kind == "init");
+  CHECK(findings[0].lanes == 1u << 31);
+  CHECK(contains(findings[0].text, "reads 1 of 4 bytes that nothing has written: byte 124 of a (cuMemAlloc #1, 128"));
+  CHECK(found(b, a).empty());  // the kernel has written it, whatever the values are worth
+  CHECK(found(a, b).empty());
+  REQUIRE(memory.free(b));
+  CHECK(found(memory.allocate(128, "c"), a).size() == 1);
+  memory.track_writes(false);
+  CHECK(found(memory.allocate(128, "d"), a).empty());
+}
