@@ -11,17 +11,6 @@ std::string hex(uint64_t value) {
   return text;
 }
 
-// How to see it again: the schedule depends on these alone.
-std::string replay_text(const RunOptions& o) {
-  std::string checks;
-  for (const auto& [is_on, name] :
-       {std::pair{o.checks_races, "race"}, {o.checks_init, "init"}, {o.checks_sync, "sync"}})
-    if (is_on) checks += (checks.empty() ? "" : ",") + std::string(name);
-  const char* async = o.async == AsyncMode::kEager ? "eager" : o.async == AsyncMode::kLazy ? "lazy" : "hostile";
-  return "B12X_SIM_SEED=" + std::to_string(o.seed) + " B12X_SIM_CHECK=" + checks + " B12X_SIM_ASYNC=" + async +
-         " and the same command";
-}
-
 }  // namespace
 
 std::string buffer_text(const Block& block, const std::byte* p, bool is_shared) {

@@ -149,7 +149,10 @@ CUresult run_kernel(const KernelWork& work) {
   stat.seconds += result.counters.seconds;
   tell_findings(result);
   // As on hardware, a fault inside the kernel is told by the calls that follow.
-  if (result.status != LaunchResult::Status::kOk) report(to_result(result.status), result.report, true);
+  if (result.status != LaunchResult::Status::kOk) {
+    const std::string replay = s.options.seed != 0 ? "\n  replay: " + replay_text(s.options) : "";
+    report(to_result(result.status), result.report + replay, true);
+  }
   return CUDA_SUCCESS;
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace sim {
 namespace {
@@ -67,6 +68,19 @@ std::string read_environment(RunOptions& options, std::string& findings_file) {
   options.counts = variable("B12X_SIM_COUNTERS") == "1";
   findings_file = variable("B12X_SIM_FINDINGS");
   return "";
+}
+
+std::string replay_text(const RunOptions& options) {
+  std::string checks;
+  for (const auto& [is_on, name] :
+       {std::pair{options.checks_races, "race"}, {options.checks_init, "init"}, {options.checks_sync, "sync"}})
+    if (is_on) checks += (checks.empty() ? "" : ",") + std::string(name);
+  if (!checks.empty()) checks = " B12X_SIM_CHECK=" + checks;
+  const char* async = options.async == AsyncMode::kEager  ? "eager"
+                      : options.async == AsyncMode::kLazy ? "lazy"
+                                                          : "hostile";
+  return "B12X_SIM_SEED=" + std::to_string(options.seed) + checks + " B12X_SIM_ASYNC=" + async +
+         " and the same command";
 }
 
 }  // namespace sim

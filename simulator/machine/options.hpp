@@ -42,6 +42,9 @@ struct RunOptions {
 std::string set_checks(RunOptions& options, std::string_view words);
 std::string set_async(RunOptions& options, std::string_view word);
 std::string read_environment(RunOptions& options, std::string& findings_file);
+// How to see a run again, for reports: "B12X_SIM_SEED=7 B12X_SIM_CHECK=race B12X_SIM_ASYNC=hostile and the same
+// command".
+std::string replay_text(const RunOptions& options);
 
 // One thing that a check found.
 struct Finding {

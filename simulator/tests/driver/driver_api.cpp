@@ -305,3 +305,14 @@ TEST_CASE("a seed replays a process: the same launches in the same order give th
   ok(cuMemFree_v2(data));
   ok(cuModuleUnload(module));
 }
+
+TEST_CASE("a fault under a seed says how to see it again") {
+  Twice t;
+  ok(simSetOptions("", "hostile", 5, ""));
+  ok(t.launch(0, 0, 1, 1, 32));
+  CHECK(name_of(cuCtxSynchronize()) == "CUDA_ERROR_ILLEGAL_ADDRESS");
+  CHECK(std::string(simLastReport())
+            .ends_with("\n  replay: B12X_SIM_SEED=5 B12X_SIM_ASYNC=hostile and the same command"));
+  ok(cuDevicePrimaryCtxReset_v2(0));
+  ok(simSetOptions("", "eager", 0, ""));
+}
