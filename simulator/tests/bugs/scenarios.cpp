@@ -36,6 +36,7 @@ const Scenario kScenarios[] = {
     {"shared_overrun", "one word past the end of shared memory", "warps", "memcheck", "memcheck"},
     {"misaligned", "a vector load from an address that is one word off", "grids", "memcheck", "memcheck"},
     {"freed", "a store to memory that was freed", "grids", "memcheck", "memcheck", 1, 32, Host::kFreedBefore},
+    {"uninitialised", "a load of memory that nobody wrote", "grids", "init", "initcheck"},
     {"missing_syncthreads", "threads exchange words without a block barrier", "warps", "race", "racecheck", 1, 64},
     {"missing_syncwarp", "a tree reduction without __syncwarp", "warps", "race", "racecheck"},
     {"write_after_read", "a second round stores before the first is read", "warps", "race", "racecheck", 1, 64},
