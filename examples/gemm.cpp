@@ -48,7 +48,8 @@ int run(const char* driver) {
 
   const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = DType::kBf16}, device.info());
   load(plan, device);
-  DeviceBuffer c(device, m * n * 2);
+  DeviceBuffer c(device, m * n * 2), workspace(device, plan.workspace_bytes);
+  workspace_init({workspace.data(), workspace.bytes()}, stream);
   const auto bytes = [&](const DeviceBuffer& buffer, std::initializer_list<int64_t> shape) {
     return TensorView::contiguous(buffer.data(), DType::kU8, device.memory(), shape);
   };
@@ -59,7 +60,7 @@ int run(const char* driver) {
             .b_scales = bytes(b.scales, {nvfp4_scale_bytes(n, k)}),
             .alpha = {},
             .out = TensorView::contiguous(c.data(), DType::kBf16, device.memory(), {m, n})},
-           {}, stream);
+           {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);
 
   std::vector<uint16_t> result(m * n);

@@ -16,8 +16,8 @@ namespace b12x {
 struct GemmProblem {
   int64_t m = 0;                   // tokens, 0 is a no-op
   int64_t n = 0;                   // multiple of 8
-  int64_t k = 0;                   // multiple of 64
-  DType out_dtype = DType::kBf16;  // kBf16, kF16
+  int64_t k = 0;                   // multiple of 64; of 32 up to 32 tokens
+  DType out_dtype = DType::kBf16;  // kBf16, kF16; up to 32 tokens also kF32
   bool operator==(const GemmProblem&) const = default;
 };
 
@@ -25,8 +25,9 @@ struct GemmPlan {
   GemmProblem problem;
   std::string_view kernel{};
   LaunchShape launch{};
-  int tile_m = 0;      // rows of A in one output tile
-  int tile_n = 0;      // rows of B in one output tile
+  int tile_m = 0;  // rows of A in one output tile
+  int tile_n = 0;  // rows of B in one output tile
+  int64_t tiles = 0;
   int a_box_rows = 0;  // rows of A that one TMA copy brings
   int b_box_rows = 0;
   int box_bytes = 0;  // bytes of k in one TMA copy, = the swizzle's span

@@ -12,7 +12,6 @@ namespace b12x {
 
 // b12x_nvfp4_gemm_tiled_{bf16,f16}. Tensor maps: CU_TENSOR_MAP_DATA_TYPE_UINT8, rank 2, dims {k / 2, rows}, element
 // strides 1, no interleave, out-of-bounds fill zero; box and swizzle as Nvfp4GemmTiledTraits says.
-// b12x_nvfp4_gemm_skinny_{bf16,f16}: the same struct; box and swizzle as Nvfp4GemmSkinnyTraits says.
 struct Nvfp4GemmParams {
   TensorMap a_map;  // over A [m, k / 2]
   TensorMap b_map;  // over B [n, k / 2]
@@ -26,8 +25,33 @@ struct Nvfp4GemmParams {
   int32_t m;             // >= 1
   int32_t n;             // multiple of 8
   int32_t k;             // multiple of 64
-  int32_t a_box_rows;    // rows of a_map's box: tiled kTileM; skinny 8, 16 or 32
+  int32_t a_box_rows;    // rows of a_map's box
 };
 static_assert(sizeof(Nvfp4GemmParams) == 320);
+
+// b12x_nvfp4_gemm_skinny_m{8,16,32}_{bf16,f16,f32}: C[l] = alpha * A[l] * B[l]^T + bias. Maps as
+// nvfp4_gemm_skinny_traits.h says.
+struct Nvfp4GemmSkinnyParams {
+  TensorMap a_map;          // over A [l, m, k / 2]
+  TensorMap b_map[2];       // over B [l, n, k / 2]: 2 chunks and 1
+  const uint8_t* a_scales;  // [l] times align(m, 128) * align(k / 16, 4) bytes, 16-byte aligned
+  const uint8_t*
+      b_scales;  // [l] times align(n, 128) * align(k / 16, 4) bytes, 16-byte aligned; all padding may hold anything
+  const float* alpha;       // [1]; nullptr = 1
+  const float* bias;        // [n]; nullptr = 0
+  void* c;                  // [l, m, n], 16-byte aligned
+  uint8_t* workspace;       // Nvfp4GemmSkinnyTraits::workspace_bytes; counters are 0 between launches
+  int64_t a_scales_stride;  // bytes between batches
+  int64_t b_scales_stride;
+  int64_t c_row_stride;    // elements, multiple of 8
+  int64_t c_batch_stride;  // elements, multiple of 8
+  int32_t m;               // 1 to 8, 16 or 32, by the entry
+  int32_t n;               // multiple of 8
+  int32_t k;               // multiple of 32
+  int32_t tiles;           // of all batches
+  int32_t work_base;       // SkinnyWork of all chunks over the grid
+  int32_t work_extra;
+};
+static_assert(sizeof(Nvfp4GemmSkinnyParams) == 512);
 
 }  // namespace b12x

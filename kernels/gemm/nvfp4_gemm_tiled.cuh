@@ -125,7 +125,7 @@ B12X_DEVICE void tiled_store(const Nvfp4GemmParams& p, typename T::Smem& smem, i
         const int r = 16 * warp_m + tile::accumulator_row(lane, v);
         const int x = 32 * j + 8 * warp_n + tile::accumulator_column(lane, v);
         *reinterpret_cast<uint32_t*>(&c_smem[r * T::kStorePitch + x]) =
-            Output::pack(acc[i][j][v] * alpha, acc[i][j][v + 1] * alpha);
+            Output::pack(ptx::nvfp4_sum(acc[i][j][v]) * alpha, ptx::nvfp4_sum(acc[i][j][v + 1]) * alpha);
       }
     }
     ptx::barrier_cta_sync<1, 32 * T::kMathWarps>();

@@ -31,6 +31,12 @@ B12X_DEVICE uint32_t sign_nibbles_16(const uint32_t* words) {
   return sign_nibbles(__byte_perm(low, high, 0x5410), __byte_perm(low, high, 0x7632));
 }
 
+// Four neighbours from element `index`, a multiple of 4, rounded to 16 bits.
+template <typename Element>
+B12X_DEVICE void store4_packed(void* c, int64_t index, float4 v) {
+  *reinterpret_cast<uint2*>(static_cast<uint16_t*>(c) + index) = {Element::pack(v.x, v.y), Element::pack(v.z, v.w)};
+}
+
 struct Bf16 {
   using Storage = uint16_t;
   static constexpr int kPerWord = 2;
@@ -45,6 +51,7 @@ struct Bf16 {
     return __uint_as_float(max_magnitude_16(magnitudes) << 16);
   }
   B12X_DEVICE static uint32_t signs(const uint32_t* words) { return sign_nibbles_16(words); }  // of eight elements
+  B12X_DEVICE static void store4(void* c, int64_t index, float4 v) { store4_packed<Bf16>(c, index, v); }
 };
 
 struct F16 {
@@ -61,6 +68,7 @@ struct F16 {
     return ptx::cvt_f32_f16(static_cast<uint16_t>(max_magnitude_16(magnitudes)));
   }
   B12X_DEVICE static uint32_t signs(const uint32_t* words) { return sign_nibbles_16(words); }
+  B12X_DEVICE static void store4(void* c, int64_t index, float4 v) { store4_packed<F16>(c, index, v); }
 };
 
 struct F32 {
@@ -79,6 +87,9 @@ struct F32 {
       return __byte_perm(__byte_perm(a, b, 0x73), __byte_perm(c, d, 0x73), 0x5410);
     };
     return sign_nibbles(tops(words[0], words[2], words[4], words[6]), tops(words[1], words[3], words[5], words[7]));
+  }
+  B12X_DEVICE static void store4(void* c, int64_t index, float4 v) {
+    *reinterpret_cast<float4*>(static_cast<float*>(c) + index) = v;
   }
 };
 

@@ -44,6 +44,14 @@ B12X_DEVICE uint32_t cvt_rn_f16x2_e4m3x2(uint16_t a) {
   return d;
 }
 
+// cvt.rn.f16x2.e4m3x2 of both halves of a register, which the instruction selects by itself where it sees them
+// unpacked.
+B12X_DEVICE void cvt_rn_f16x2_e4m3x4(uint32_t a, uint32_t& low, uint32_t& high) {
+  asm("{\n.reg .b16 l, h;\nmov.b32 {l, h}, %2;\ncvt.rn.f16x2.e4m3x2 %0, l;\ncvt.rn.f16x2.e4m3x2 %1, h;\n}"
+      : "=r"(low), "=r"(high)
+      : "r"(a));
+}
+
 // Four times cvt.rn.satfinite.e2m1x2.f32 d, high, low;   PTX ISA 8.6, sm_100a and sm_120f. v[i] goes to bits 4i..4i+3.
 // The stand-in takes 0 <= v[i] < 6.5 only: magnitudes that are saturated already.
 B12X_DEVICE uint32_t cvt_rn_satfinite_e2m1x8_f32(const float* v) {

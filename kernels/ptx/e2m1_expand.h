@@ -18,8 +18,8 @@ constexpr E2m1x8AsE4m3 e2m1x8_as_e4m3(uint32_t word) {
   return {even, odd};
 }
 
-// Block scales are unsigned: the sign bit is dropped. Times 2^6 they undo the expansion; 448 * 64 = 28672 is finite in
-// f16.
+// Block scales are unsigned: the sign bit is dropped. Times 2^6 B's undo its expansion; 448 * 64 = 28672 is finite in
+// f16. A keeps its 2^-6: value * scale is a multiple of 2^-16 then, exact also where f16 is subnormal.
 inline constexpr uint32_t kUnsignedScales = 0x7F7F7F7Fu;
 inline constexpr uint32_t kTwoToThe6F16x2 = 0x54005400u;
 

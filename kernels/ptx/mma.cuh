@@ -51,6 +51,14 @@ B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[4], const Nvfp4A& a, const Nvf
         "r"(a.scales), "r"(b.scales));
 }
 
+template <int N>
+B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[N][4], const Nvfp4A& a, const Nvfp4B (&b)[N]) {
+  for (int j = 0; j < N; ++j) mma_m16n8k64_mxf4nvf4(d[j], a, b[j]);
+}
+
+// What an accumulator of mma_m16n8k64_mxf4nvf4 stands for.
+B12X_DEVICE float nvfp4_sum(float accumulator) { return accumulator; }
+
 #else
 
 struct Nvfp4A {
@@ -67,31 +75,36 @@ B12X_DEVICE uint32_t mul_rn_f16x2(uint32_t a, uint32_t b) {
   return d;
 }
 
-// The block scale of this lane's eight nibbles of each K half, times 2^6, in both halves of a register.
-// A lane's k are 8t..8t+7 and 32 + 8t..: blocks t / 2 and 2 + t / 2 of the four bytes.
-B12X_DEVICE void nvfp4_lane_scales(uint32_t scales, uint32_t (&lane_scales)[2]) {
-  const uint32_t block = (threadIdx.x & 3u) / 2;
-  const uint32_t low = __byte_perm(scales & kUnsignedScales, 0, block * 0x11u);
-  const uint32_t high = __byte_perm(scales & kUnsignedScales, 0, block * 0x11u + 0x22u);
-  lane_scales[0] = mul_rn_f16x2(cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(low)), kTwoToThe6F16x2);
-  lane_scales[1] = mul_rn_f16x2(cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(high)), kTwoToThe6F16x2);
+// Both halves of a register, each in both halves of one of its own.
+B12X_DEVICE void broadcast_f16x2(uint32_t pair, uint32_t& low, uint32_t& high) {
+  asm("{\n.reg .b16 l, h;\nmov.b32 {l, h}, %2;\nmov.b32 %0, {l, l};\nmov.b32 %1, {h, h};\n}"
+      : "=r"(low), "=r"(high)
+      : "r"(pair));
 }
 
-// Eight nibbles -> f16x2 of value * scale, exact: {n0 n2}, {n4 n6}, {n1 n3}, {n5 n7}.
+// The block scales of this lane's eight nibbles in each K half. A lane's k are 8t..8t+7 and 32 + 8t..: blocks t / 2 and
+// 2 + t / 2 of the four bytes.
+B12X_DEVICE uint32_t nvfp4_lane_scales(uint32_t scales) {
+  const uint32_t block = (threadIdx.x & 3u) / 2;
+  const uint32_t bytes = __byte_perm(scales, 0, block * 0x11u + 0x20u);
+  return cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(bytes));
+}
+
+// Eight nibbles -> f16x2 of 2^-6 * value * scale, exact: {n0 n2}, {n4 n6}, {n1 n3}, {n5 n7}.
 B12X_DEVICE void nvfp4_expand(uint32_t word, uint32_t scale, uint32_t (&d)[4]) {
   const E2m1x8AsE4m3 bytes = e2m1x8_as_e4m3(word);
-  d[0] = mul_rn_f16x2(cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(bytes.even)), scale);
-  d[1] = mul_rn_f16x2(cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(bytes.even >> 16)), scale);
-  d[2] = mul_rn_f16x2(cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(bytes.odd)), scale);
-  d[3] = mul_rn_f16x2(cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(bytes.odd >> 16)), scale);
+  cvt_rn_f16x2_e4m3x4(bytes.even, d[0], d[1]);
+  cvt_rn_f16x2_e4m3x4(bytes.odd, d[2], d[3]);
+  for (int i = 0; i < 4; ++i) d[i] = mul_rn_f16x2(d[i], scale);
 }
 
 B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, uint32_t scales) {
   const uint32_t words[4] = {w0, w1, w2, w3};
+  const uint32_t positive = scales & kUnsignedScales;
   Nvfp4A a;
   for (int row = 0; row < 2; ++row) {
     uint32_t lane_scales[2];
-    nvfp4_lane_scales(__shfl_sync(0xFFFFFFFFu, scales, row, 4), lane_scales);
+    broadcast_f16x2(nvfp4_lane_scales(__shfl_sync(0xFFFFFFFFu, positive, row, 4)), lane_scales[0], lane_scales[1]);
     for (int half = 0; half < 2; ++half) {
       uint32_t f16x2[4];
       nvfp4_expand(words[row + 2 * half], lane_scales[half], f16x2);
@@ -104,8 +117,9 @@ B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, u
 B12X_DEVICE Nvfp4B nvfp4_b(uint32_t w0, uint32_t w1, uint32_t scales) {
   const uint32_t words[2] = {w0, w1};
   Nvfp4B b;
+  const uint32_t pair = nvfp4_lane_scales(__shfl_sync(0xFFFFFFFFu, scales & kUnsignedScales, 0, 4));
   uint32_t lane_scales[2];
-  nvfp4_lane_scales(__shfl_sync(0xFFFFFFFFu, scales, 0, 4), lane_scales);
+  broadcast_f16x2(mul_rn_f16x2(pair, kTwoToThe6F16x2), lane_scales[0], lane_scales[1]);
   for (int half = 0; half < 2; ++half) {
     uint32_t f16x2[4];
     nvfp4_expand(words[half], lane_scales[half], f16x2);
@@ -114,8 +128,18 @@ B12X_DEVICE Nvfp4B nvfp4_b(uint32_t w0, uint32_t w1, uint32_t scales) {
   return b;
 }
 
+// A's values carry 2^-6: a multiplication a register is saved, and one a sum is left to do.
+B12X_DEVICE float nvfp4_sum(float accumulator) { return 64.f * accumulator; }
+
 B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[4], const Nvfp4A& a, const Nvfp4B& b) {
   for (int step = 0; step < 4; ++step) mma_m16n8k16_f32_f16(d, a.f16x2[step], b.f16x2[step]);
+}
+// Of one A and N columns' B: the same sums, in an order in which neighbours do not wait for each other.
+template <int N>
+B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[N][4], const Nvfp4A& a, const Nvfp4B (&b)[N]) {
+  for (int step = 0; step < 4; ++step) {
+    for (int j = 0; j < N; ++j) mma_m16n8k16_f32_f16(d[j], a.f16x2[step], b[j].f16x2[step]);
+  }
 }
 
 #endif

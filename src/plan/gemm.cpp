@@ -8,6 +8,7 @@
 
 #include "base/align.hpp"
 #include "base/check.hpp"
+#include "kernels/gemm/nvfp4_gemm_skinny_traits.h"
 #include "kernels/gemm/nvfp4_gemm_traits.h"
 #include "plan/print.hpp"
 
@@ -18,9 +19,8 @@ constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max();
 
 using Tiled64 = Nvfp4GemmTiledTraits<64>;
 using Tiled128 = Nvfp4GemmTiledTraits<128>;
-using Skinny = Nvfp4GemmSkinnyTraits;
 
-enum class Route { kSkinny, kTiled64, kTiled128 };
+enum class Route { kSkinny8, kSkinny16, kSkinny32, kTiled64, kTiled128 };
 
 // The first row whose limit holds. The skinny kernel takes its 32 tokens in one pass over the weights; beyond that it
 // would read them again, and a tiled one reads them once for 64 or 128.
@@ -28,12 +28,14 @@ struct RouteRow {
   int64_t m_up_to;
   Route route;
 };
-constexpr std::array<RouteRow, 3> kRoutes{{
-    {Skinny::kTileTokens, Route::kSkinny},
+constexpr std::array<RouteRow, 5> kRoutes{{
+    {Nvfp4GemmSkinnyTraits<1>::kTokens, Route::kSkinny8},
+    {Nvfp4GemmSkinnyTraits<2>::kTokens, Route::kSkinny16},
+    {Nvfp4GemmSkinnyTraits<4>::kTokens, Route::kSkinny32},
     {Tiled64::kTileM, Route::kTiled64},
     {kMaxSize, Route::kTiled128},
 }};
-static_assert(kRoutes[0].m_up_to < kRoutes[1].m_up_to && kRoutes[1].m_up_to < kRoutes[2].m_up_to, "limits must climb");
+static_assert(std::ranges::is_sorted(kRoutes, std::ranges::less_equal{}, &RouteRow::m_up_to), "limits must climb");
 
 template <class Traits>
 void fill_tiled(GemmPlan& plan, std::string_view bf16, std::string_view f16, const DeviceInfo& device) {
@@ -49,18 +51,25 @@ void fill_tiled(GemmPlan& plan, std::string_view bf16, std::string_view f16, con
   plan.box_bytes = Traits::kRowBytes;
 }
 
-void fill_skinny(GemmPlan& plan) {
-  const int64_t m = plan.problem.m;
-  plan.kernel = plan.problem.out_dtype == DType::kBf16 ? "b12x_nvfp4_gemm_skinny_bf16" : "b12x_nvfp4_gemm_skinny_f16";
-  plan.launch.grid[0] = static_cast<uint32_t>(Skinny::row_tiles(plan.problem.n));
-  plan.launch.grid[1] = static_cast<uint32_t>(Skinny::token_groups(m));
-  plan.launch.block[0] = Skinny::kThreads;
-  plan.launch.shared_bytes = sizeof(Skinny::Smem);
-  plan.tile_m = Skinny::kTileTokens;
-  plan.tile_n = Skinny::kTileN;
-  plan.a_box_rows = Skinny::a_box_rows(m);
-  plan.b_box_rows = Skinny::kTileN / Skinny::kMmaRows;
-  plan.box_bytes = Skinny::kRowBytes;
+template <class Traits>
+void fill_skinny(GemmPlan& plan, std::string_view bf16, std::string_view f16, std::string_view f32,
+                 const DeviceInfo& device) {
+  const auto& [m, n, k, out_dtype] = plan.problem;
+  plan.kernel = out_dtype == DType::kBf16 ? bf16 : out_dtype == DType::kF16 ? f16 : f32;
+  plan.tiles = Traits::tiles(n, 1);
+  if (plan.tiles * Traits::chunks_of_k(k) > kMaxSize)
+    fail("gemm: n * k is ", n, " * ", k, ", too large for one launch");
+  const int64_t blocks = Traits::blocks(n, k, 1, device.sm_count);
+  plan.launch.grid[0] = static_cast<uint32_t>(blocks);
+  plan.launch.block[0] = Traits::kThreads;
+  plan.launch.shared_bytes = sizeof(typename Traits::Smem);
+  plan.launch.overlaps_previous = true;
+  plan.tile_m = Traits::kTokens;
+  plan.tile_n = Traits::kTileN;
+  plan.a_box_rows = Traits::kTokens;
+  plan.b_box_rows = Traits::kTileN;
+  plan.box_bytes = Traits::kRowBytes;
+  plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(blocks));
 }
 
 }  // namespace
@@ -71,19 +80,29 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceInfo& device) {
   if (n < 8 || n > kMaxSize || n % 8 != 0) {
     fail("gemm: n is ", n, ", want a positive multiple of 8: an output row is stored in pieces of 16 bytes");
   }
-  if (k < kChunkK || k > kMaxSize || k % kChunkK != 0) {
-    fail("gemm: k is ", k, ", want a positive multiple of ", kChunkK,
-         ": one block-scaled MMA spans that many; pad a and b with zeros");
+  const bool is_skinny = m <= Nvfp4GemmSkinnyTraits<4>::kTokens;
+  const int k_step = is_skinny ? kChunkK / 2 : kChunkK;
+  if (k < k_step || k > kMaxSize || k % k_step != 0) {
+    fail("gemm: k is ", k, ", want a positive multiple of ", k_step, "; pad a and b with zeros");
   }
-  if (out_dtype != DType::kBf16 && out_dtype != DType::kF16) {
-    fail("gemm: out has dtype ", name_of(out_dtype), ", want bfloat16 or float16");
+  if (out_dtype != DType::kBf16 && out_dtype != DType::kF16 && !(is_skinny && out_dtype == DType::kF32)) {
+    fail("gemm: out has dtype ", name_of(out_dtype), ", want bfloat16 or float16, or float32 up to 32 tokens");
   }
 
   GemmPlan plan{.problem = problem};
   const auto row = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const RouteRow& r) { return m <= r.m_up_to; });
   switch (row->route) {
-    case Route::kSkinny:
-      fill_skinny(plan);
+    case Route::kSkinny8:
+      fill_skinny<Nvfp4GemmSkinnyTraits<1>>(plan, "b12x_nvfp4_gemm_skinny_m8_bf16", "b12x_nvfp4_gemm_skinny_m8_f16",
+                                            "b12x_nvfp4_gemm_skinny_m8_f32", device);
+      break;
+    case Route::kSkinny16:
+      fill_skinny<Nvfp4GemmSkinnyTraits<2>>(plan, "b12x_nvfp4_gemm_skinny_m16_bf16", "b12x_nvfp4_gemm_skinny_m16_f16",
+                                            "b12x_nvfp4_gemm_skinny_m16_f32", device);
+      break;
+    case Route::kSkinny32:
+      fill_skinny<Nvfp4GemmSkinnyTraits<4>>(plan, "b12x_nvfp4_gemm_skinny_m32_bf16", "b12x_nvfp4_gemm_skinny_m32_f16",
+                                            "b12x_nvfp4_gemm_skinny_m32_f32", device);
       break;
     case Route::kTiled64:
       fill_tiled<Tiled64>(plan, "b12x_nvfp4_gemm_tiled_m64_bf16", "b12x_nvfp4_gemm_tiled_m64_f16", device);

@@ -25,17 +25,20 @@ CUtensorMapSwizzle swizzle_of(int box_bytes, std::string_view what) {
 }  // namespace
 
 std::array<uint64_t, 16> encode_tensor_map(const Device& device, const ByteMatrix& matrix, std::string_view what) {
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(matrix.row_bytes), static_cast<cuuint64_t>(matrix.rows)};
-  const cuuint64_t strides[1] = {static_cast<cuuint64_t>(matrix.row_stride_bytes)};
-  const cuuint32_t box[2] = {static_cast<cuuint32_t>(matrix.box_bytes), static_cast<cuuint32_t>(matrix.box_rows)};
-  const cuuint32_t element_strides[2] = {1, 1};
+  const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(matrix.row_bytes), static_cast<cuuint64_t>(matrix.rows),
+                               static_cast<cuuint64_t>(matrix.batches)};
+  const cuuint64_t strides[2] = {static_cast<cuuint64_t>(matrix.row_stride_bytes),
+                                 static_cast<cuuint64_t>(matrix.batch_stride_bytes)};
+  const cuuint32_t box[3] = {static_cast<cuuint32_t>(matrix.box_bytes), static_cast<cuuint32_t>(matrix.box_rows), 1};
+  const cuuint32_t element_strides[3] = {1, 1, 1};
+  const int swizzle_bytes = matrix.swizzle_bytes != 0 ? matrix.swizzle_bytes : matrix.box_bytes;
   CUtensorMap map{};
   const ContextScope scope(device.state());  // the system's driver encodes only with a context
   const Driver& driver = device.state().driver();
-  driver.check(driver.tensor_map_encode_tiled(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, const_cast<void*>(matrix.data),
-                                              sizes, strides, box, element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                                              swizzle_of(matrix.box_bytes, what), CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
-                                              CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+  driver.check(driver.tensor_map_encode_tiled(&map, CU_TENSOR_MAP_DATA_TYPE_UINT8, matrix.batches == 0 ? 2 : 3,
+                                              const_cast<void*>(matrix.data), sizes, strides, box, element_strides,
+                                              CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(swizzle_bytes, what),
+                                              CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
                "cuTensorMapEncodeTiled", what);
   return std::bit_cast<std::array<uint64_t, 16>>(map);
 }

@@ -192,6 +192,8 @@ std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m,
   const Array out(device, dtype, {m, n});
   const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype}, device.info());
   load(plan, device);
+  const DeviceBuffer workspace(device, plan.workspace_bytes);
+  workspace_init({workspace.data(), workspace.bytes()}, stream);
   run_gemm(plan,
            {.a = a.view,
             .a_scales = a_scales.view,
@@ -199,7 +201,7 @@ std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m,
             .b_scales = b_scales.view,
             .alpha = alpha.view,
             .out = out.view},
-           {}, stream);
+           {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);
   std::vector<uint8_t> bytes;
   out.append_to(bytes);

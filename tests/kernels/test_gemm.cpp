@@ -1,9 +1,12 @@
 // The GEMM kernels against the exact model of the tensor core (bit for bit, on cards that have the block-scaled MMA)
 // and against an FP64 product (everywhere): every route of the planner, ragged edges, poisoned padding, strided output.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "b12x/gemm.hpp"
+#include "b12x/workspace.hpp"
+#include "tests/kernels/gemm_order.hpp"
 #include "tests/kernels/support.hpp"
 #include "tests/reference/gemm.hpp"
 
@@ -56,7 +59,9 @@ std::vector<uint16_t> run(const DeviceOperand& a, const DeviceOperand& b, DType 
   }
   const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype}, device.info());
   load(plan, device);
-  run_gemm(plan, args, {}, stream);
+  const DeviceBuffer workspace(device, plan.workspace_bytes);
+  workspace_init({workspace.data(), workspace.bytes()}, stream);
+  run_gemm(plan, args, {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);
   const std::vector<uint16_t> all = out.read_as<uint16_t>();
   std::vector<uint16_t> result;
@@ -68,8 +73,6 @@ std::vector<uint16_t> run(const DeviceOperand& a, const DeviceOperand& b, DType 
   }
   return result;
 }
-
-reference::Order order_of(int64_t m) { return m <= 32 ? reference::Order::kSkinny : reference::Order::kTiled; }
 
 // One 16-bit ulp of the result plus 2^-20 of the sum of magnitudes.
 void check_close(uint16_t got, const reference::GemmResult& want, float alpha, DType dtype) {
@@ -89,7 +92,9 @@ void check_gemm(int64_t m, int64_t n, int64_t k, DType dtype, const float* alpha
   const reference::Nvfp4 a = operand(m, k, static_cast<unsigned>(m), true),
                          b = operand(n, k, static_cast<unsigned>(n + k));
   const std::vector<uint16_t> got = run(DeviceOperand(a), DeviceOperand(b), dtype, alpha, gap);
-  const std::vector<reference::GemmResult> want = reference::gemm(a, b, order_of(m));
+  const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype}, card().info());
+  const std::vector<reference::GemmResult> want =
+      reference::gemm(a, b, [&](int64_t column) { return order_of_column(plan, column); });
   const float factor = alpha != nullptr ? *alpha : 1.f;
   for (int64_t i = 0; i < m * n; ++i) {
     CAPTURE(i / n);
@@ -121,6 +126,8 @@ TEST_CASE("depths from one MMA to more than the pipeline holds") {
   for (const int64_t k : {64, 128, 256, 320, 1152, 1728}) {
     for (const int64_t m : {3, 50, 130}) check_gemm(m, 40, k, DType::kBf16, &kAlpha);
   }
+  for (const int64_t k : {32, 96, 160, 1120})
+    for (const int64_t m : {1, 12, 30}) check_gemm(m, 136, k, DType::kBf16, &kAlpha);
 }
 
 TEST_CASE("half precision output, with and without alpha") {
@@ -158,6 +165,46 @@ TEST_CASE("a persistent block computes more than one tile") {
   CHECK(out.read_as<uint16_t>() == run(device_a, device_b, DType::kBf16, nullptr));
 }
 
+TEST_CASE("blocks that end one tile and go on to the next, in one workspace for all shapes") {
+  // Few SMs, so that a block has parts of several tiles; bit for bit what each order of sums gives.
+  const Device device = card();
+  const Stream stream{device};
+  const DeviceBuffer workspace(device, 1 << 20);
+  workspace_init({workspace.data(), workspace.bytes()}, stream);
+  for (const int sms : {3, 5, 7, 16}) {
+    DeviceInfo few = device.info();
+    few.sm_count = sms;
+    for (const auto& [m, n, k] :
+         {std::array<int64_t, 3>{1, 520, 832}, {8, 264, 1120}, {13, 640, 448}, {30, 136, 960}}) {
+      CAPTURE(sms);
+      CAPTURE(m);
+      const reference::Nvfp4 a = operand(m, k, 11, true), b = operand(n, k, 12);
+      const DeviceOperand device_a(a), device_b(b);
+      GuardedBuffer out(m * n * 4);
+      const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = DType::kF32}, few);
+      REQUIRE(plan.workspace_bytes <= workspace.bytes());
+      load(plan, device);
+      run_gemm(plan,
+               {.a = device_a.packed_view,
+                .a_scales = device_a.scales_view,
+                .b = device_b.packed_view,
+                .b_scales = device_b.scales_view,
+                .alpha = {},
+                .out = TensorView::contiguous(out.data(), DType::kF32, {}, {m, n})},
+               {workspace.data(), workspace.bytes()}, stream);
+      check_status(stream);
+      const std::vector<float> got = out.read_as<float>();
+      const std::vector<reference::GemmResult> want =
+          reference::gemm(a, b, [&](int64_t column) { return order_of_column(plan, column); });
+      for (int64_t i = 0; i < m * n; ++i) {
+        if (!(std::abs(got[i] - want[i].exact) <= std::ldexp(want[i].magnitude, -20)))
+          FAIL("output ", i, " is ", got[i]);
+        if (has_block_scaled_mma() && got[i] != want[i].sum) FAIL("output ", i, ": ", got[i], " is not ", want[i].sum);
+      }
+    }
+  }
+}
+
 TEST_CASE("a NaN scale reaches its own row or column and no other") {
   for (const int64_t m : {20, 50, 100}) {
     CAPTURE(m);
@@ -192,10 +239,11 @@ TEST_CASE("wrong arguments are refused by name, and nothing is launched") {
                       .out = TensorView::contiguous(out.data(), DType::kBf16, {}, {4, 16})};
   const GemmPlan plan = plan_gemm({.m = 4, .n = 16, .k = 128}, device.info());
   load(plan, device);
+  const DeviceBuffer workspace(device, plan.workspace_bytes);
   const auto message = [&](auto&& change) {
     GemmArgs args = good;
     change(args);
-    return message_of([&] { run_gemm(plan, args, {}, stream); });
+    return message_of([&] { run_gemm(plan, args, {workspace.data(), workspace.bytes()}, stream); });
   };
   reset_kernel_stats(device);
   CHECK(contains(message([](GemmArgs& g) { g.a.shape[1] = 32; }), "a has shape [4, 32], want [4, 64] = m, k / 2"));

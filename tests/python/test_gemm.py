@@ -80,8 +80,8 @@ def test_wrong_arguments_are_refused() -> None:
             b12x.gemm.nvfp4_gemm(**arguments)
         return str(error.value)
 
-    assert "gemm: k is 96, want a positive multiple of 64" in message(
-        a=a[:, :48].contiguous(), b=b[:, :48].contiguous()
+    assert "gemm: k is 48, want a positive multiple of 32" in message(
+        a=a[:, :24].contiguous(), b=b[:, :24].contiguous()
     )
     assert "gemm: n is 12, want a positive multiple of 8" in message(b=b[:12])
     assert "gemm: b has shape [16, 32], want [16, 64] = n, k / 2" in message(b=b[:, :32].contiguous())
@@ -98,4 +98,4 @@ def test_wrong_arguments_are_refused() -> None:
     assert "alpha has dtype float64, want one of" in message(alpha=torch.ones(1, dtype=torch.float64)).replace(
         ": has", " has"
     )
-    assert "gemm: out has dtype float32, want bfloat16 or float16" in message(out=torch.empty(4, 16))
+    assert "gemm: out has dtype int32, want bfloat16 or float16" in message(out=torch.empty(4, 16, dtype=torch.int32))

@@ -105,33 +105,43 @@ float mma_nvfp4_k64(const uint8_t (&a)[64], const uint8_t (&b)[64], const uint8_
   return to_f32_towards_zero(sum, unit);
 }
 
-std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, Order order) {
-  const int64_t k = a.cols;
+// Accumulators that took nothing are +0, which changes no sum.
+float pairwise(const float (&p)[8]) { return ((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7])); }
+
+std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, const std::function<Order(int64_t column)>& order_of) {
+  const int64_t k = a.cols, chunks = (k + 63) / 64;
   const std::vector<uint8_t> a_nibbles = unpack(a), b_nibbles = unpack(b);
   const std::vector<double> a_values = dequantize_all(a), b_values = dequantize_all(b);
-  const int accumulators = order == Order::kTiled ? 1 : 4;
   std::vector<GemmResult> results(a.rows * b.rows);
-  for (int64_t m = 0; m < a.rows; ++m) {
-    for (int64_t n = 0; n < b.rows; ++n) {
+  for (int64_t n = 0; n < b.rows; ++n) {
+    Order order = order_of(n);
+    const bool is_plain = order.segments.empty();
+    if (is_plain) order.segments = {std::vector<int>(chunks, 0)};
+    for (int64_t m = 0; m < a.rows; ++m) {
       GemmResult& result = results[m * b.rows + n];
-      float partial[4] = {};
-      for (int64_t chunk = 0; chunk < k / 64; ++chunk) {
-        uint8_t va[64], vb[64], sa[4], sb[4];
-        std::copy_n(&a_nibbles[m * k + 64 * chunk], 64, va);
-        std::copy_n(&b_nibbles[n * k + 64 * chunk], 64, vb);
-        for (int g = 0; g < kGroups; ++g) {
-          sa[g] = a.scales[scale_offset(m, 4 * chunk + g, k)];
-          sb[g] = b.scales[scale_offset(n, 4 * chunk + g, k)];
+      int64_t chunk = 0;
+      for (size_t s = 0; s < order.segments.size(); ++s) {
+        float partial[8] = {};
+        for (const int accumulator : order.segments[s]) {
+          uint8_t va[64] = {}, vb[64] = {}, sa[4] = {}, sb[4] = {};  // beyond k: zeros, scales too
+          const int64_t valid = std::min<int64_t>(64, k - 64 * chunk);
+          std::copy_n(&a_nibbles[m * k + 64 * chunk], valid, va);
+          std::copy_n(&b_nibbles[n * k + 64 * chunk], valid, vb);
+          for (int g = 0; g < valid / kGroup; ++g) {
+            sa[g] = a.scales[scale_offset(m, 4 * chunk + g, k)];
+            sb[g] = b.scales[scale_offset(n, 4 * chunk + g, k)];
+          }
+          partial[accumulator] = mma_nvfp4_k64(va, vb, sa, sb, partial[accumulator]);
+          ++chunk;
         }
-        float& accumulator = partial[chunk % accumulators];
-        accumulator = mma_nvfp4_k64(va, vb, sa, sb, accumulator);
+        const float sum = is_plain ? partial[0] : pairwise(partial);
+        result.sum = s == 0 ? sum : result.sum + sum;
       }
       for (int64_t i = 0; i < k; ++i) {
         const double product = a_values[m * k + i] * b_values[n * k + i];
         result.exact += product;
         result.magnitude += std::abs(product);
       }
-      result.sum = order == Order::kTiled ? partial[0] : ((partial[0] + partial[1]) + partial[2]) + partial[3];
     }
   }
   return results;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "tests/reference/nvfp4.hpp"
@@ -14,9 +15,10 @@ namespace reference {
 float mma_nvfp4_k64(const uint8_t (&a)[64], const uint8_t (&b)[64], const uint8_t (&scale_a)[4],
                     const uint8_t (&scale_b)[4], float c);
 
-enum class Order {
-  kTiled,   // one accumulator, chunks of 64 ascending
-  kSkinny,  // chunk i goes to accumulator i % 4; ((0 + 1) + 2) + 3
+// Which f32 accumulator takes each chunk of 64 k, and how they are added.
+struct Order {
+  std::vector<std::vector<int>> segments;  // accumulator 0..7 of each chunk; empty: one accumulator for all, ascending
+  // A segment's sum is ((p0 + p1) + (p2 + p3)) + ((p4 + p5) + (p6 + p7)); the segments' sums are added in order.
 };
 
 struct GemmResult {
@@ -25,6 +27,7 @@ struct GemmResult {
   double magnitude = 0;  // sum of |a b|, before alpha
 };
 // [m, n] results of A [m, k] and B [n, k].
-std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, Order order);
+// `order_of` tells the order for an output column (a row of B).
+std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b, const std::function<Order(int64_t column)>& order_of);
 
 }  // namespace reference

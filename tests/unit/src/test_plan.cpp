@@ -36,10 +36,15 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 TEST_CASE("few tokens stream the weights, more go to tiles") {
   const auto kernel = [](int64_t m) { return std::string(plan_gemm({.m = m, .n = 256, .k = 128}, kCard).kernel); };
-  for (const int64_t m : {1, 2, 7, 31, 32}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_bf16");
+  for (const int64_t m : {1, 2, 7, 8}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_m8_bf16");
+  for (const int64_t m : {9, 16}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_m16_bf16");
+  for (const int64_t m : {17, 32}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_m32_bf16");
   for (const int64_t m : {33, 64}) CHECK(kernel(m) == "b12x_nvfp4_gemm_tiled_m64_bf16");
   for (const int64_t m : {65, 128, 5000}) CHECK(kernel(m) == "b12x_nvfp4_gemm_tiled_bf16");
-  CHECK(plan_gemm({.m = 1, .n = 8, .k = 64, .out_dtype = DType::kF16}, kCard).kernel == "b12x_nvfp4_gemm_skinny_f16");
+  CHECK(plan_gemm({.m = 1, .n = 8, .k = 64, .out_dtype = DType::kF16}, kCard).kernel ==
+        "b12x_nvfp4_gemm_skinny_m8_f16");
+  CHECK(plan_gemm({.m = 20, .n = 8, .k = 96, .out_dtype = DType::kF32}, kCard).kernel ==
+        "b12x_nvfp4_gemm_skinny_m32_f32");
   CHECK(plan_gemm({.m = 65, .n = 8, .k = 64, .out_dtype = DType::kF16}, kCard).kernel == "b12x_nvfp4_gemm_tiled_f16");
 }
 
@@ -49,12 +54,13 @@ TEST_CASE("gemm launches cover the output once") {
   CHECK(plan_gemm({.m = 4096, .n = 4096, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{188, 1, 1});
   CHECK(plan_gemm({.m = 4096, .n = 4096, .k = 64}, kSmallCard).launch.grid == std::array<uint32_t, 3>{4, 1, 1});
   CHECK(plan_gemm({.m = 40, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{2, 1, 1});
-  // Half atoms of 64 rows of B, groups of 32 tokens.
-  CHECK(plan_gemm({.m = 32, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{4, 1, 1});
+  // Up to 32 tokens every SM streams weights, where there are enough of them.
+  CHECK(plan_gemm({.m = 32, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{2, 1, 1});
+  CHECK(plan_gemm({.m = 32, .n = 4096, .k = 4096}, kCard).launch.grid == std::array<uint32_t, 3>{188, 1, 1});
   for (const int64_t m : {1, 40, 100}) {
     const GemmPlan plan = plan_gemm({.m = m, .n = 128, .k = 128}, kCard);
     CHECK(plan.launch.shared_bytes <= static_cast<uint32_t>(kCard.shared_bytes_per_block));
-    CHECK(plan.workspace_bytes == 0);
+    CHECK((plan.workspace_bytes != 0) == (m <= 32));
   }
 }
 
@@ -70,12 +76,14 @@ TEST_CASE("gemm sizes that no kernel can do are refused with the reason") {
   const auto message = [](int64_t m, int64_t n, int64_t k, DType dtype = DType::kBf16) {
     return message_of([&] { plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype}, kCard); });
   };
-  CHECK(contains(message(1, 128, 96), "k is 96, want a positive multiple of 64"));
+  CHECK(contains(message(1, 128, 48), "k is 48, want a positive multiple of 32"));
+  CHECK(contains(message(33, 128, 96), "k is 96, want a positive multiple of 64"));
   CHECK(contains(message(1, 128, 0), "k is 0"));
   CHECK(contains(message(1, 12, 64), "n is 12, want a positive multiple of 8"));
   CHECK(contains(message(-1, 8, 64), "m is -1"));
   CHECK(contains(message(int64_t{1} << 31, 8, 64), "m is 2147483648, want 0 to 2147483647"));
-  CHECK(contains(message(1, 8, 64, DType::kF32), "out has dtype float32, want bfloat16 or float16"));
+  CHECK(contains(message(33, 8, 64, DType::kF32),
+                 "out has dtype float32, want bfloat16 or float16, or float32 up to 32 tokens"));
   CHECK(message(0, 8, 64).empty());
 }
 
@@ -110,7 +118,7 @@ TEST_CASE("quantise sizes that no kernel can do are refused with the reason") {
 TEST_CASE("a plan prints as one line and is a map key") {
   const GemmPlan plan = plan_gemm({.m = 4, .n = 256, .k = 512}, kCard);
   const std::string text = to_string(plan);
-  CHECK(contains(text, "gemm[b12x_nvfp4_gemm_skinny_bf16 m=4 n=256 k=512 "));
+  CHECK(contains(text, "gemm[b12x_nvfp4_gemm_skinny_m8_bf16 m=4 n=256 k=512 "));
   CHECK(text.find('\n') == std::string::npos);
   CHECK(contains(to_string(plan_quantize({.rows = 4, .cols = 64}, kCard)),
                  "quantize[b12x_nvfp4_quantize_bf16 groups=1 rows=4"));

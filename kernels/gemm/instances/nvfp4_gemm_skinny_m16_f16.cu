@@ -1,0 +1,9 @@
+#include "kernels/gemm/nvfp4_gemm_skinny.cuh"
+#include "kernels/math/element.cuh"
+
+using Traits = b12x::Nvfp4GemmSkinnyTraits<2>;
+
+extern "C" __global__ void __launch_bounds__(Traits::kThreads, 1)
+    b12x_nvfp4_gemm_skinny_m16_f16(const __grid_constant__ b12x::Nvfp4GemmSkinnyParams p) {
+  b12x::nvfp4_gemm_skinny<Traits, b12x::math::F16>(p);
+}
