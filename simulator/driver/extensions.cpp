@@ -2,7 +2,7 @@
 // there.
 #include "counters/counters.hpp"
 #include "driver/fatbin.hpp"
-#include "driver/state.hpp"
+#include "driver/work.hpp"
 #include "program/print.hpp"
 
 using namespace sim::driver;
@@ -21,6 +21,7 @@ struct SimKernelStat {
 size_t simKernelStats(SimKernelStat* out, size_t capacity) {
   State& s = state();
   std::lock_guard lock(s.mutex);
+  run_pending();
   size_t n = 0;
   for (const auto& [name, stat] : s.kernel_stats) {
     if (out != nullptr && n < capacity) out[n] = {name.c_str(), stat.launches, stat.warp_instructions, stat.seconds};
@@ -39,6 +40,7 @@ void simResetKernelStats() {
 const char* simLastReport() {
   State& s = state();
   std::lock_guard lock(s.mutex);
+  run_pending();
   return s.last_report.c_str();
 }
 
@@ -101,6 +103,7 @@ const char* simDisassemble(const void* image, size_t bytes, const char* name, co
 CUresult simSetOptions(const char* check, const char* async, uint64_t seed, const char* findings_file) {
   State& s = state();
   std::lock_guard lock(s.mutex);
+  run_pending();
   const auto is_set = [](const char* text) { return text != nullptr && *text != '\0'; };
   sim::RunOptions options = s.options;
   std::string wrong;

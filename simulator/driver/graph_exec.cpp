@@ -8,10 +8,17 @@ namespace sim::driver {
 
 CUresult run_graph(const CUgraph_st&, const std::vector<CUgraphNode_st*>& order) {
   state().last_kernel_stream = nullptr;
+  const CUgraphNode_st* before = nullptr;
   for (const CUgraphNode_st* node : order) {
     if (!node->is_enabled) continue;
-    if (const CUresult r = run(node->work); r != CUDA_SUCCESS) return r;
+    const auto* kernel = std::get_if<KernelWork>(&node->work);
+    const bool follows = node->dependencies.size() == 1 && node->dependencies[0].from == before &&
+                         node->dependencies[0].data.type == CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC;
+    if (const CUresult r = kernel != nullptr ? run_kernel(*kernel, follows) : run(node->work); r != CUDA_SUCCESS)
+      return r;
+    before = node;
   }
+  run_pending();
   return CUDA_SUCCESS;
 }
 

@@ -1,5 +1,7 @@
 // Launches: checks the limits that the real driver checks, runs the grid, keeps statistics, turns faults into
 // CUresults.
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -104,9 +106,15 @@ CUresult gather(const CUfunc_st& f, void** params, void** extra, std::vector<std
   return CUDA_SUCCESS;
 }
 
+bool lets_dependents_start(const sim::Kernel& kernel) {
+  return std::any_of(kernel.text.begin(), kernel.text.end(), [](const std::string& text) {
+    return text.find("griddepcontrol.launch_dependents") != std::string::npos;
+  });
+}
+
 CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, void** params, void** extra,
                 bool is_programmatic = false) {
-  return call([&]() -> CUresult {
+  return call({.context = true, .healthy = true, .leaves_pending = true}, [&]() -> CUresult {
     KernelWork work;
     if (const CUresult r = make_kernel(f, config, params, extra, work); r != CUDA_SUCCESS) return r;
     work.is_programmatic = is_programmatic;
@@ -127,33 +135,54 @@ CUresult make_kernel(CUfunction f, const LaunchConfig& config, void** params, vo
   return gather(*f, params, extra, out.params);
 }
 
-CUresult run_kernel(const KernelWork& work) {
+CUresult run_kernel(const KernelWork& work, bool follows) {
   State& s = state();
   if (!is_live(work.function)) return CUDA_ERROR_INVALID_HANDLE;  // a graph can outlive the module of its kernel
-  const Kernel& kernel = *work.function->kernel;
+  if (!follows) run_pending();
+  s.pending.push_back(work);
+  s.is_overlapping = follows;
+  // The race check tells of an overlap without one.
+  if (s.options.seed == 0 || s.options.checks_races || !lets_dependents_start(*work.function->kernel)) {
+    run_pending();
+    return CUDA_SUCCESS;
+  }
+  static const int at_exit = std::atexit([] {  // a program may end without looking
+    const std::lock_guard lock(state().mutex);
+    run_pending();
+  });
+  return at_exit == 0 ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+void run_pending() {
+  State& s = state();
+  if (s.pending.empty()) return;
+  const std::vector<KernelWork> works = std::exchange(s.pending, {});
   std::vector<MakeObserver> observers;
   if (s.is_l2_cold) counters::flush_l2();
   if (s.options.counts) observers.push_back(counters::count_grid);
   if (checkers::checks(s.options)) observers.push_back(checkers::check_grid);
   if (s.options.checks_races) {
-    checkers::overlap().start(std::exchange(s.is_overlapping, false), kernel.name);
+    checkers::overlap().start(std::exchange(s.is_overlapping, false), works.front().function->kernel->name);
     observers.push_back(checkers::check_dependency);
   }
   if (s.traces) observers.push_back(trace::trace_grid);
-  const LaunchResult result =
-      run_grid(kernel, work.config, work.params.data(), s.memory, *s.card, s.options, observers);
-  ++s.options.launch;
-  KernelStat& stat = s.kernel_stats[kernel.name];
-  ++stat.launches;
-  stat.warp_instructions += result.counters.warp_instructions;
-  stat.seconds += result.counters.seconds;
-  tell_findings(result);
-  // As on hardware, a fault inside the kernel is told by the calls that follow.
-  if (result.status != LaunchResult::Status::kOk) {
-    const std::string replay = s.options.seed != 0 ? "\n  replay: " + replay_text(s.options) : "";
-    report(to_result(result.status), result.report + replay, true);
+  std::vector<GridLaunch> chain;
+  for (const KernelWork& work : works) chain.push_back({work.function->kernel, work.config, work.params.data()});
+  const std::vector<LaunchResult> results = run_chain(chain, s.memory, *s.card, s.options, observers);
+  s.options.launch += works.size();
+  for (size_t n = 0; n < results.size(); ++n) {
+    const LaunchResult& result = results[n];
+    KernelStat& stat = s.kernel_stats[chain[n].kernel->name];
+    ++stat.launches;
+    stat.warp_instructions += result.counters.warp_instructions;
+    stat.seconds += result.counters.seconds;
+    tell_findings(result);
+    // As on hardware, a fault inside the kernel is told by the calls that follow.
+    if (result.status != LaunchResult::Status::kOk) {
+      const std::string replay = s.options.seed != 0 ? "\n  replay: " + replay_text(s.options) : "";
+      report(to_result(result.status), result.report + replay, true);
+    }
   }
-  return CUDA_SUCCESS;
 }
 
 }  // namespace sim::driver
@@ -183,8 +212,8 @@ CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int grid_x, un
                 stream, params, nullptr);
 }
 
-// Programmatic stream serialisation, priorities and memory domains change when work may start, never what it computes:
-// running in submission order is one of the schedules that they allow.
+// Priorities and memory domains change when work may start, never what it computes: submission order is one of the
+// schedules that they allow. Programmatic serialisation lets the grid start early, which seeded runs do (run_chain).
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** params, void** extra) {
   if (config == nullptr || (config->numAttrs != 0 && config->attrs == nullptr)) return CUDA_ERROR_INVALID_VALUE;
   sim::LaunchConfig c{.grid = {config->gridDimX, config->gridDimY, config->gridDimZ},

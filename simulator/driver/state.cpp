@@ -1,4 +1,4 @@
-#include "driver/state.hpp"
+#include "driver/work.hpp"
 
 #include <cstdio>
 #include <new>
@@ -60,8 +60,9 @@ CUresult call(Required required, const std::function<CUresult()>& body) {
   if (s.card == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (is_in_host_function) return CUDA_ERROR_NOT_PERMITTED;
   if (required.context && current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-  if (required.healthy && s.sticky_error != CUDA_SUCCESS) return s.sticky_error;
   try {
+    if (!required.leaves_pending) run_pending();
+    if (required.healthy && s.sticky_error != CUDA_SUCCESS) return s.sticky_error;
     return body();
   } catch (const std::bad_alloc&) {
     return CUDA_ERROR_OUT_OF_MEMORY;

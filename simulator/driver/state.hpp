@@ -62,6 +62,8 @@ struct CUmemPoolHandle_st {
 
 namespace sim::driver {
 
+struct KernelWork;
+
 // What allocated a range, where Memory only knows that it is owned.
 struct Origin {
   enum class Kind : uint8_t { kDevice, kHost, kManaged, kPool } kind = Kind::kDevice;
@@ -100,6 +102,7 @@ struct State {
   std::vector<std::shared_ptr<Capture>> captures;   // active ones
   const CUstream_st* last_kernel_stream = nullptr;  // where the last work was a kernel that the host has not waited for
   bool is_overlapping = false;                      // the kernel that runs next need not wait for that one to end
+  std::vector<KernelWork> pending;                  // kernels that may overlap, not run yet
   unsigned long long next_id = 1;
 };
 State& state();
@@ -108,6 +111,7 @@ State& state();
 struct Required {
   bool context = true;
   bool healthy = true;
+  bool leaves_pending = false;  // a launch, which may start behind the kernel that is pending (work.hpp)
 };
 // Takes the driver's lock, checks what is required, runs `body` and turns C++ exceptions into CUresults, so that none
 // leaves the C ABI.

@@ -44,7 +44,10 @@ CUresult record(CUstream_st& stream, Work work) {
 
 }  // namespace
 
-CUresult run(const Work& work) { return std::visit(Runner{}, work); }
+CUresult run(const Work& work) {
+  run_pending();
+  return std::visit(Runner{}, work);
+}
 
 CUresult submit(CUstream handle, Work work) {
   CUstream_st* stream = find_stream(handle);
@@ -62,8 +65,8 @@ CUresult submit(CUstream handle, Work work) {
   }
   State& s = state();
   const auto* kernel = std::get_if<KernelWork>(&work);
-  s.is_overlapping = kernel != nullptr && kernel->is_programmatic && s.last_kernel_stream == stream;
-  const CUresult result = run(work);
+  const bool follows = kernel != nullptr && kernel->is_programmatic && s.last_kernel_stream == stream;
+  const CUresult result = kernel != nullptr ? run_kernel(*kernel, follows) : run(work);
   s.last_kernel_stream = kernel != nullptr ? stream : nullptr;
   return result;
 }

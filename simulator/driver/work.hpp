@@ -45,7 +45,10 @@ CUresult make_kernel(CUfunction function, const LaunchConfig& config, void** par
 CUresult make_copy(const CUDA_MEMCPY3D& shape, CopyWork& out);
 CUresult make_fill(const CUDA_MEMSET_NODE_PARAMS& shape, FillWork& out);
 
-CUresult run_kernel(const KernelWork& work);
+// In a seeded run a kernel that lets dependents start waits for the next piece of work: `follows` says that this one
+// may start early behind it. run_pending() runs what has waited; every other call of the driver begins with it.
+CUresult run_kernel(const KernelWork& work, bool follows = false);
+void run_pending();
 CUresult run_copy(const CopyWork& work);
 CUresult run_fill(const FillWork& work);
 

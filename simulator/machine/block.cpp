@@ -169,6 +169,7 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
   block_.index = block_index;
   block_.cycles = cycles;
   block_.progress = 0;
+  block_.has_triggered = false;
   block_.id = {static_cast<uint32_t>(block_index % grid.x), static_cast<uint32_t>(block_index / grid.x % grid.y),
                static_cast<uint32_t>(block_index / grid.x / grid.y)};
   std::fill(std::begin(block_.barriers), std::end(block_.barriers), BarrierState{});
@@ -228,6 +229,13 @@ BlockOutcome run_scheduled(Block& block) {
 }
 
 }  // namespace
+
+void trigger_dependents(Block& block) {
+  Grid& grid = *block.grid;
+  if (block.has_triggered || !grid.on_trigger) return;
+  block.has_triggered = true;
+  if (--grid.untriggered == 0) grid.on_trigger();
+}
 
 BlockOutcome run_block(Block& block) {
   if (block.schedule != nullptr) return run_scheduled(block);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,11 @@ struct Grid {
   uint64_t start_nanoseconds = 0;           // %globaltimer when the grid started
   std::atomic<uint64_t> skipped_cycles{0};  // time that passed while everything waited
   std::vector<uint8_t> visible;             // of ordered runs: visible_steps() of the kernel
+  // Programmatic dependent launch (run_chain): what to call when every block has executed
+  // griddepcontrol.launch_dependents or has ended, and whether griddepcontrol.wait still has something to wait for.
+  std::function<void()> on_trigger;
+  uint64_t untriggered = 0;  // blocks
+  bool waits_for_primary = false;
 };
 
 // A named barrier of the CTA. Counts are threads in multiples of the warp size, as the hardware counts them.
@@ -64,10 +70,14 @@ struct Block {
   std::vector<Warp> warps;
   BarrierState barriers[kBarriers + 1];
   std::unique_ptr<AsyncState, AsyncStateDeleter> async;
-  uint64_t progress = 0;  // any state change that a poll could see: barrier, mbarrier, store, async completion
-  uint64_t index = 0;     // linear block index; grids start blocks in this order
-  uint64_t cycles = 0;    // SM clock: one warp instruction per cycle
+  bool has_triggered = false;  // griddepcontrol.launch_dependents
+  uint64_t progress = 0;       // any state change that a poll could see: barrier, mbarrier, store, async completion
+  uint64_t index = 0;          // linear block index; grids start blocks in this order
+  uint64_t cycles = 0;         // SM clock: one warp instruction per cycle
 };
+
+// The block lets the grids that depend on its own start, as far as it is concerned.
+void trigger_dependents(Block& block);
 
 inline void note_progress(Warp& w) {
   w.has_polled = false;

@@ -1,6 +1,7 @@
 // Runs a grid on the host's cores. Each worker holds blocks that can be left and resumed: when all of a worker's blocks
 // poll, it starts another one (as many as the card could hold at a time), and when all workers are stuck, one of them
-// asks whether the grid is dead (residents.cpp). A seeded run has one worker, and the seed chooses the next block.
+// asks whether the grid is dead (residents.cpp). A seeded run has one worker, and the seed chooses the next block; a
+// grid that was launched to start early is then run inside the one that it depends on, at the moment of its trigger.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ void work_seeded(Run& run, Worker& me) {
       if (!r.is_stuck) able.push_back(&r);
     if (able.empty()) {
       if (start_block(run, me)) continue;
+      if (run.grid.waits_for_primary) return;
       if (me.resident.empty() || !wait_for_others(run, 0)) return;  // alone: looks whether all are dead
       for (Resident& r : me.resident) r.is_stuck = false;
       release_finished(run, me);
@@ -140,65 +142,126 @@ Machine& machine() {
   return instance;
 }
 
+// One grid of a chain, from its start to its result. The caller holds Machine::mutex.
+class GridRun {
+ public:
+  GridRun(Machine& machine, const GridLaunch& launch, Memory& memory, const Card& card, const RunOptions& options,
+          std::span<const MakeObserver> observers, size_t first_worker)
+      : machine_(machine) {
+    const Kernel& kernel = *launch.kernel;
+    const LaunchConfig& config = launch.config;
+    const uint32_t shared = kernel.static_shared_bytes + config.dynamic_shared_bytes;
+    run_.per_sm = blocks_per_sm(kernel, card, static_cast<uint32_t>(config.block.count()), shared);
+    if (std::string text = refusal(kernel, config, card, run_.per_sm); !text.empty()) {
+      run_.result.status = Status::kLaunchFailed;
+      run_.result.report = std::move(text);
+      return;
+    }
+    run_.total = run_.grid.untriggered = config.grid.count();
+    run_.capacity = static_cast<uint64_t>(run_.per_sm) * static_cast<uint64_t>(card.sm_count);
+    run_.grid.kernel = &kernel;
+    run_.grid.config = config;
+    run_.grid.options = options;
+    run_.grid.params = static_cast<const std::byte*>(launch.params);
+    run_.grid.memory = &memory;
+    run_.grid.card = &card;
+    run_.grid.id = machine.next_grid_id++;
+    run_.grid.start_nanoseconds = machine.nanoseconds;
+    if (options.is_ordered()) run_.grid.visible = visible_steps(kernel);
+    run_.choices = Choices(options, ~0ull);
+    const uint64_t threads = options.is_ordered() ? 1 : host_threads();
+    const size_t count = std::min<uint64_t>(threads, run_.total);
+    while (machine.workers.size() < first_worker + count) machine.workers.push_back(std::make_unique<Worker>());
+    for (size_t n = first_worker; n < first_worker + count; ++n) {
+      Worker* worker = machine.workers[n].get();
+      worker->cycles = worker->executed = 0;
+      worker->observer = make_observers(observers, run_.grid);
+      if (worker->observer) worker->observer->grid_starts(run_.grid);
+      run_.workers.push_back(worker);
+    }
+  }
+
+  Grid& grid() { return run_.grid; }
+
+  // Runs the blocks to their end, or, while griddepcontrol.wait has to wait, until that holds all of them. On the
+  // calling thread where it alone works: a trigger inside another grid starts this one there.
+  void advance() {
+    run_.active = static_cast<unsigned>(run_.workers.size());
+    for (Worker* worker : run_.workers)
+      for (Resident& r : worker->resident) r.is_stuck = false;
+    if (run_.active == 1)
+      work(run_, *run_.workers[0]);
+    else if (run_.active > 1)
+      run_on_pool(run_.active, [&](unsigned n) { work(run_, *run_.workers[n]); });
+  }
+
+  LaunchResult finish() {
+    uint64_t cycles = 0;
+    for (Worker* worker : run_.workers) {
+      if (worker->observer) {
+        worker->observer->grid_ends(run_.grid);
+        worker->observer->report(run_.result.findings);
+      }
+      worker->observer.reset();
+      for (Resident& r : worker->resident) {
+        worker->executed += r.storage->executed();
+        worker->ready.push_back(std::move(r.storage));
+      }
+      worker->resident.clear();
+      run_.result.counters.warp_instructions += worker->executed;
+      cycles = std::max(cycles, worker->cycles);
+      for (auto& storage : worker->ready)
+        if (worker->spare.size() < kKeptStorages) worker->spare.push_back(std::move(storage));
+      worker->ready.clear();
+    }
+    if (run_.ended_by) run_.result.findings.push_back(*std::move(run_.ended_by));
+    if (run_.workers.empty()) return std::move(run_.result);
+    cycles += run_.grid.skipped_cycles.load();
+    machine_.nanoseconds += cycles * 1000 / (run_.grid.card->clock_khz / 1000) + 1;
+    run_.result.counters.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    return std::move(run_.result);
+  }
+
+ private:
+  Machine& machine_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  Run run_;
+};
+
 }  // namespace
+
+std::vector<LaunchResult> run_chain(std::span<const GridLaunch> chain, Memory& memory, const Card& card,
+                                    const RunOptions& options, std::span<const MakeObserver> observers) {
+  Machine& m = machine();
+  const std::lock_guard lock(m.mutex);
+  std::vector<std::unique_ptr<GridRun>> runs(chain.size());
+  const std::function<void(size_t, bool)> start = [&](size_t n, bool waits) {
+    RunOptions its_options = options;
+    its_options.launch += n;
+    runs[n] = std::make_unique<GridRun>(m, chain[n], memory, card, its_options, observers, options.seed != 0 ? n : 0);
+    runs[n]->grid().waits_for_primary = waits;
+    if (options.seed != 0 && n + 1 < chain.size()) runs[n]->grid().on_trigger = [&start, n] { start(n + 1, true); };
+    runs[n]->advance();
+  };
+  std::vector<LaunchResult> results;
+  for (size_t n = 0; n < chain.size() && (n == 0 || results.back().status == Status::kOk); ++n) {
+    if (runs[n] == nullptr) {
+      start(n, false);
+    } else {
+      runs[n]->grid().waits_for_primary = false;
+      runs[n]->advance();
+    }
+    results.push_back(runs[n]->finish());
+  }
+  for (size_t n = results.size(); n < chain.size(); ++n)  // started, but what they wait for has failed
+    if (runs[n] != nullptr) runs[n]->finish();
+  return results;
+}
 
 LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,
                       const Card& card, const RunOptions& options, std::span<const MakeObserver> observers) {
-  const auto begin = std::chrono::steady_clock::now();
-  Machine& m = machine();
-  const std::lock_guard lock(m.mutex);
-  Run run;
-  const uint32_t shared = kernel.static_shared_bytes + config.dynamic_shared_bytes;
-  run.per_sm = blocks_per_sm(kernel, card, static_cast<uint32_t>(config.block.count()), shared);
-  if (std::string text = refusal(kernel, config, card, run.per_sm); !text.empty())
-    return {Status::kLaunchFailed, std::move(text), {}, {}};
-  run.total = config.grid.count();
-  run.capacity = static_cast<uint64_t>(run.per_sm) * static_cast<uint64_t>(card.sm_count);
-  run.grid.kernel = &kernel;
-  run.grid.config = config;
-  run.grid.options = options;
-  run.grid.params = static_cast<const std::byte*>(params);
-  run.grid.memory = &memory;
-  run.grid.card = &card;
-  run.grid.id = m.next_grid_id++;
-  run.grid.start_nanoseconds = m.nanoseconds;
-  if (options.is_ordered()) run.grid.visible = visible_steps(kernel);
-  run.choices = Choices(options, ~0ull);
-  const unsigned threads = options.is_ordered() ? 1 : host_threads();
-  const unsigned count = static_cast<unsigned>(std::min<uint64_t>(threads, run.total));
-  while (m.workers.size() < count) m.workers.push_back(std::make_unique<Worker>());
-  for (unsigned n = 0; n < count; ++n) {
-    m.workers[n]->cycles = m.workers[n]->executed = 0;
-    m.workers[n]->observer = make_observers(observers, run.grid);
-    if (m.workers[n]->observer) m.workers[n]->observer->grid_starts(run.grid);
-    run.workers.push_back(m.workers[n].get());
-  }
-  run.active = count;
-  run_on_pool(count, [&](unsigned n) { work(run, *run.workers[n]); });
-
-  uint64_t cycles = 0;
-  for (Worker* worker : run.workers) {
-    if (worker->observer) {
-      worker->observer->grid_ends(run.grid);
-      worker->observer->report(run.result.findings);
-    }
-    worker->observer.reset();
-    for (Resident& r : worker->resident) {
-      worker->executed += r.storage->executed();
-      worker->ready.push_back(std::move(r.storage));
-    }
-    worker->resident.clear();
-    run.result.counters.warp_instructions += worker->executed;
-    cycles = std::max(cycles, worker->cycles);
-    for (auto& storage : worker->ready)
-      if (worker->spare.size() < kKeptStorages) worker->spare.push_back(std::move(storage));
-    worker->ready.clear();
-  }
-  if (run.ended_by) run.result.findings.push_back(*std::move(run.ended_by));
-  cycles += run.grid.skipped_cycles.load();
-  m.nanoseconds += cycles * 1000 / (card.clock_khz / 1000) + 1;
-  run.result.counters.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return std::move(run.result);
+  const GridLaunch launch{&kernel, config, params};
+  return std::move(run_chain({&launch, 1}, memory, card, options, observers).front());
 }
 
 }  // namespace sim

@@ -103,6 +103,19 @@ struct Grid;
 // Called once per host thread of a launch (machine/observers.hpp).
 using MakeObserver = std::unique_ptr<Observer> (*)(const Grid& grid);
 
+// A grid to run; its parameters stay where they are until it has ended.
+struct GridLaunch {
+  const Kernel* kernel = nullptr;
+  LaunchConfig config;
+  const void* params = nullptr;
+};
+// Runs grids of which each but the first was launched to start as early as the one before it allows: when all blocks of
+// that one have executed griddepcontrol.launch_dependents or ended. In a seeded run it does so at that moment and gets
+// as far as its griddepcontrol.wait, before the earlier grid goes on; else the grids run one after another. Results are
+// in order, up to and with the first that is not kOk.
+std::vector<LaunchResult> run_chain(std::span<const GridLaunch> chain, Memory& memory, const Card& card,
+                                    const RunOptions& options, std::span<const MakeObserver> observers);
+
 // Runs one grid to completion on all host cores. Launch limits (block size, shared memory, registers) have been
 // checked.
 LaunchResult run_grid(const Kernel& kernel, const LaunchConfig& config, const void* params, Memory& memory,

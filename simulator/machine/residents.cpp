@@ -68,6 +68,7 @@ void release_finished(Run& run, Worker& me) {
       continue;
     }
     if (me.observer) me.observer->block_ends(r.storage->block());
+    trigger_dependents(r.storage->block());
     me.executed += r.storage->executed();
     me.cycles = std::max(me.cycles, r.storage->block().cycles);
     me.ready.push_back(std::move(r.storage));

@@ -155,10 +155,17 @@ Handler bind_fence(const ptx::Statement& s, Instr& i) {
   return fence;
 }
 void dependency_wait(Warp& w, const Instr& i) {
+  if (w.block->grid->waits_for_primary) {
+    branch(w, i, i.pc);
+    yield(w);
+    w.poll_pc = i.pc;
+    return;
+  }
   if (w.block->observer != nullptr) w.block->observer->dependency_wait(w, i);
 }
 void dependents_launch(Warp& w, const Instr& i) {
   if (w.block->observer != nullptr) w.block->observer->dependents_launch(w, i);
+  trigger_dependents(*w.block);
 }
 void nothing(Warp&, const Instr&) {}
 void sleep(Warp& w, const Instr&) { yield(w); }
