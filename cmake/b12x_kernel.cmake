@@ -6,7 +6,7 @@
 #
 # Two generated files, on the include path of everything that links b12x_kernels:
 #   kernel_symbols.inc   extern "C" declarations, for namespace scope:  extern const unsigned char <symbol>_begin[], <symbol>_end[];
-#   kernel_table.inc     rows for an array's initialiser:               {"<entry name>", <symbol>_begin, <symbol>_end},
+#   kernel_table.inc     rows for an array's initialiser:               {"<entry name>", <symbol>_begin, <symbol>_end, <registers>},
 # Entry names are unique over all instances; rows are sorted by them.
 
 # The numerics contract rests on these rounding flags: IEEE division and square root, no flush of subnormals, and no

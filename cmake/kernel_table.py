@@ -2,6 +2,7 @@
 
 Each fatbin NAME.fatbin stands in the library between b12x_fatbin_NAME_begin and _end (cmake/kernel_embed.S.in); its
 entries are read from its PTX. The PTX of both targets must have the same entries, and a name belongs to one instance.
+Beside it lies NAME.ptxas.log, which tells how many registers a thread of each entry has on the SM120 family.
 """
 
 from __future__ import annotations
@@ -32,19 +33,32 @@ def entries_of(path: Path) -> list[str]:
     return next(iter(per_target.values()))
 
 
+def registers_of(path: Path) -> dict[str, int]:
+    """Kernel name -> registers a thread at launch, in the code for sm_120f, from the fatbin's ptxas log."""
+    log = path.with_suffix(".ptxas.log").read_text()
+    found = re.findall(r"entry function '([^']+)' for 'sm_120f'.*?Used (\d+) registers", log, re.DOTALL)
+    return {name: int(count) for name, count in found}
+
+
 def tables(fatbins: list[Path]) -> tuple[str, str]:
     """Text of (kernel_symbols.inc, kernel_table.inc). Raises ValueError when a name is bad or occurs twice."""
-    symbols, owner = [], {}
+    symbols, owner, registers = [], {}, {}
     for path in fatbins:
         symbol = symbol_of(path)
         symbols.append(f'extern "C" const unsigned char {symbol}_begin[], {symbol}_end[];\n')
+        registers |= registers_of(path)
         for name in entries_of(path):
             if not re.fullmatch(r"b12x_\w+", name):
                 raise ValueError(f'{path}: kernel {name} is not named b12x_<name> (or lacks extern "C")')
             if name in owner:
                 raise ValueError(f"{path}: kernel {name} is in {owner[name]} too")
+            if name not in registers:
+                raise ValueError(f"{path}: its ptxas log tells no registers of {name} for sm_120f")
             owner[name] = path
-    rows = (f'{{"{name}", {symbol_of(owner[name])}_begin, {symbol_of(owner[name])}_end}},\n' for name in sorted(owner))
+    rows = (
+        f'{{"{name}", {symbol_of(owner[name])}_begin, {symbol_of(owner[name])}_end, {registers[name]}}},\n'
+        for name in sorted(owner)
+    )
     return _HEADER + "".join(sorted(symbols)), _HEADER + "".join(rows)
 
 

@@ -59,6 +59,7 @@ int run(const char* driver) {
             .b = bytes(b.packed, {n, k / 2}),
             .b_scales = bytes(b.scales, {nvfp4_scale_bytes(n, k)}),
             .alpha = {},
+            .bias = {},
             .out = TensorView::contiguous(c.data(), DType::kBf16, device.memory(), {m, n})},
            {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);

@@ -69,12 +69,16 @@ class HostMemoryScope {
 // Launches of a device's kernels since it was opened or reset. Instructions and seconds are the simulator's own count;
 // on a GPU they are 0.
 struct KernelStat {
-  std::string name;  // entry, "b12x_nvfp4_gemm_tiled_bf16"
+  std::string name;  // entry, "b12x_nvfp4_gemm_tiled_128x128_bf16"
   uint64_t calls = 0;
   uint64_t instructions = 0;  // executed by warps
   double seconds = 0;         // spent simulating
 };
 std::vector<KernelStat> kernel_stats(const Device& device);
 void reset_kernel_stats(const Device& device);
+
+// Registers a thread of the kernel has at launch on the SM120 family, as the build recorded. Throws Error: no such
+// kernel.
+int kernel_registers(std::string_view kernel);
 
 }  // namespace b12x

@@ -10,25 +10,6 @@
 
 namespace b12x {
 
-// b12x_nvfp4_gemm_tiled_{bf16,f16}. Tensor maps: CU_TENSOR_MAP_DATA_TYPE_UINT8, rank 2, dims {k / 2, rows}, element
-// strides 1, no interleave, out-of-bounds fill zero; box and swizzle as Nvfp4GemmTiledTraits says.
-struct Nvfp4GemmParams {
-  TensorMap a_map;  // over A [m, k / 2]
-  TensorMap b_map;  // over B [n, k / 2]
-  const uint8_t*
-      a_scales;  // e4m3, 128x4 swizzled, align(m, 128) * (k / 16) bytes, 16-byte aligned; padding may hold anything
-  const uint8_t*
-      b_scales;  // e4m3, 128x4 swizzled, align(n, 128) * (k / 16) bytes, 16-byte aligned; padding may hold anything
-  const float* alpha;    // [1] on the device; nullptr = 1
-  void* c;               // [m, n] bf16 or f16, 16-byte aligned
-  int64_t c_row_stride;  // elements between rows of C, multiple of 8
-  int32_t m;             // >= 1
-  int32_t n;             // multiple of 8
-  int32_t k;             // multiple of 64
-  int32_t a_box_rows;    // rows of a_map's box
-};
-static_assert(sizeof(Nvfp4GemmParams) == 320);
-
 // b12x_nvfp4_gemm_skinny_m{8,16,32}_{bf16,f16,f32}: C[l] = alpha * A[l] * B[l]^T + bias. Maps as
 // nvfp4_gemm_skinny_traits.h says.
 struct Nvfp4GemmSkinnyParams {

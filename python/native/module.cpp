@@ -135,25 +135,42 @@ void quantize_mxfp8(ffi::TensorView x, ffi::TensorView values, ffi::TensorView s
   });
 }
 
+Fp4Format format_of(const ffi::String& name) {
+  if (name == "nvfp4") return Fp4Format::kNvfp4;
+  if (name == "mxfp4") return Fp4Format::kMxfp4;
+  throw Error(ErrorKind::kArgument, "gemm: format is '" + std::string(name) + "', want nvfp4 or mxfp4");
+}
+
+// a and b are [rows, k / 2] or [l, rows, k / 2]; what does not fit is refused by run_gemm.
 void gemm(ffi::TensorView a, ffi::TensorView a_scales, ffi::TensorView b, ffi::TensorView b_scales,
-          OptionalTensor alpha, ffi::TensorView out) {
+          OptionalTensor alpha, OptionalTensor bias, ffi::TensorView out, ffi::String format) {
   with_errors([&] {
     GemmArgs args{.a = view_of("gemm: a", a),
                   .a_scales = view_of("gemm: a_scales", a_scales),
                   .b = view_of("gemm: b", b),
                   .b_scales = view_of("gemm: b_scales", b_scales),
                   .alpha = {},
+                  .bias = {},
                   .out = view_of("gemm: out", out)};
     std::vector<TensorView> tensors{args.a, args.a_scales, args.b, args.b_scales, args.out};
     if (alpha.has_value()) {
       args.alpha = view_of("gemm: alpha", *alpha);
       tensors.push_back(args.alpha);
     }
+    if (bias.has_value()) {
+      args.bias = view_of("gemm: bias", *bias);
+      tensors.push_back(args.bias);
+    }
     static auto& pool = *new WorkspacePool("gemm");
     run_on(tensors, [&](const Stream& stream) {
-      const GemmPlan plan =
-          plan_gemm({.m = args.a.shape[0], .n = args.b.shape[0], .k = 2 * args.a.shape[1], .out_dtype = args.out.dtype},
-                    stream.device.info());
+      const bool is_batch = args.a.rank == 3;
+      const GemmPlan plan = plan_gemm({.m = args.a.shape[is_batch],
+                                       .n = args.b.shape[args.b.rank == 3],
+                                       .k = 2 * args.a.shape[1 + is_batch],
+                                       .l = is_batch ? args.a.shape[0] : 1,
+                                       .out_dtype = args.out.dtype,
+                                       .format = format_of(format)},
+                                      stream.device.info());
       load(plan, stream.device);
       run_gemm(plan, args, pool.get(stream, plan.workspace_bytes), stream);
     });
@@ -197,12 +214,52 @@ void reset_kernel_stats_of(ffi::String place, int64_t ordinal) {
   with_errors([&] { reset_kernel_stats(drivers().device(memory_of(place, ordinal))); });
 }
 
-// One line about the plan that `gemm` would use; for people and tests.
-ffi::String describe_gemm(int64_t m, int64_t n, int64_t k, ffi::String place, int64_t ordinal) {
+GemmProblem problem_of(int64_t m, int64_t n, int64_t k, int64_t l, const ffi::String& out, const ffi::String& format) {
+  GemmProblem problem{.m = m, .n = n, .k = k, .l = l, .out_dtype = DType::kBf16, .format = format_of(format)};
+  for (const DType dtype : {DType::kBf16, DType::kF16, DType::kF32}) {
+    if (out == name_of(dtype)) {
+      problem.out_dtype = dtype;
+      return problem;
+    }
+  }
+  throw Error(ErrorKind::kArgument, "gemm: out is '" + std::string(out) + "', want bfloat16, float16 or float32");
+}
+
+// (kernel, plan as one line, {tile m, n, k, stages, tiles, shared tiles, blocks, threads, shared bytes, workspace
+// bytes}, {MMAs, useful MMAs, compulsory bytes, read bytes}, waves, balance)
+using PlanRow = ffi::Tuple<ffi::String, ffi::String, ffi::Array<int64_t>, ffi::Array<int64_t>, double, double>;
+
+PlanRow row_of(const GemmPlan& plan, const DeviceInfo& card) {
+  const GemmCost cost = gemm_cost(plan, card);
+  return PlanRow(ffi::String(std::string(plan.kernel)), ffi::String(to_string(plan)),
+                 ffi::Array<int64_t>{plan.tile_m, plan.tile_n, plan.tile_k, plan.stages, plan.tiles, plan.shared_tiles,
+                                     int64_t{plan.launch.grid[0]}, int64_t{plan.launch.block[0]},
+                                     int64_t{plan.launch.shared_bytes}, static_cast<int64_t>(plan.workspace_bytes)},
+                 ffi::Array<int64_t>{cost.mma_count, cost.useful_mma_count, cost.compulsory_bytes, cost.read_bytes},
+                 cost.waves, cost.balance);
+}
+
+// Every kernel of the format for a card of `sm_count` SMs: (name, can run, is chosen, reason, plan or nothing).
+using CandidateRow = ffi::Tuple<ffi::String, bool, bool, ffi::String, ffi::Optional<PlanRow>>;
+
+ffi::Array<CandidateRow> gemm_plans(int64_t m, int64_t n, int64_t k, int64_t l, ffi::String out, ffi::String format,
+                                    int64_t sm_count) {
   return with_errors([&] {
-    const Device device = drivers().device(memory_of(place, ordinal));
-    return ffi::String(to_string(plan_gemm({.m = m, .n = n, .k = k}, device.info())));
+    const DeviceInfo card{
+        .name = "", .compute_capability = 120, .sm_count = static_cast<int>(sm_count), .shared_bytes_per_block = 0};
+    ffi::Array<CandidateRow> rows;
+    for (const GemmCandidate& candidate : gemm_candidates(problem_of(m, n, k, l, out, format), card)) {
+      ffi::Optional<PlanRow> plan;
+      if (candidate.can_run) plan = row_of(candidate.plan, card);
+      rows.push_back(CandidateRow(ffi::String(candidate.name), candidate.can_run, candidate.is_chosen,
+                                  ffi::String(candidate.reason), plan));
+    }
+    return rows;
   });
+}
+
+int64_t kernel_registers_of(ffi::String kernel) {
+  return with_errors([&] { return int64_t{kernel_registers(std::string(kernel))}; });
 }
 
 }  // namespace
@@ -215,6 +272,7 @@ TVM_FFI_DLL_EXPORT_TYPED_FUNC(select_driver, select_driver);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(device_info, device_info);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(kernel_stats, kernel_stats_of);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(reset_kernel_stats, reset_kernel_stats_of);
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(describe_gemm, describe_gemm);
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(gemm_plans, gemm_plans);
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(kernel_registers, kernel_registers_of);
 
 }  // namespace b12x::python

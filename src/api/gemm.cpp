@@ -3,8 +3,9 @@
 
 #include <bit>
 
-#include "b12x/quant.hpp"
+#include "base/align.hpp"
 #include "base/check.hpp"
+#include "kernels/gemm/fp4_gemm_tiled_params.h"
 #include "kernels/gemm/gemm_params.h"
 #include "kernels/gemm/nvfp4_gemm_skinny_traits.h"
 #include "runtime/device_state.hpp"
@@ -16,72 +17,171 @@ namespace {
 
 constexpr std::string_view kOp = "gemm";
 
+// A tensor of l matrices, or of one in two dimensions, as both are used.
+struct Batch {
+  TensorView tensor;  // rank 3
+  int64_t row_stride = 0, batch_stride = 0;
+};
+
+// [l, rows, cols] or, where l is 1, [rows, cols]; columns adjacent, rows and batches `step` elements or a multiple of
+// it apart and without overlap. `meaning` explains the last two sizes.
+Batch check_batch(const Named& named, int64_t l, int64_t rows, int64_t cols, int64_t step, std::string_view meaning) {
+  const TensorView& tensor = named.tensor;
+  if (tensor.rank == 3) {
+    check_shape(named, {l, rows, cols}, str("l, ", meaning));
+  } else if (l == 1) {
+    check_shape(named, {rows, cols}, meaning);
+  } else {
+    fail(kOp, ": ", named.name, " has shape ", shape_string(tensor), ", want [", l, ", ", rows, ", ", cols, "] = l, ",
+         meaning);
+  }
+  Batch batch{.tensor = tensor};
+  if (tensor.rank == 2) {
+    batch.tensor.rank = 3;
+    batch.tensor.shape = {1, rows, cols};
+    batch.tensor.strides = {rows * cols, tensor.strides[0], tensor.strides[1]};
+  }
+  if (tensor.elements() == 0) return batch;
+  const auto& strides = batch.tensor.strides;
+  batch.row_stride = rows > 1 ? strides[1] : cols;
+  batch.batch_stride = l > 1 ? strides[0] : rows * batch.row_stride;
+  const auto refuse = [&](std::string_view what, int64_t stride, const std::string& wanted) {
+    fail(kOp, ": ", named.name, " has ", what, " stride ", stride, ", want ", wanted, "; pass a contiguous copy");
+  };
+  if (cols > 1 && strides[2] != 1) refuse("column", strides[2], "1");
+  if (batch.row_stride < cols || batch.row_stride % step != 0) {
+    refuse("row", batch.row_stride, str("a multiple of ", step, " (16 bytes are moved at once) of at least ", cols));
+  }
+  const int64_t extent = (rows - 1) * batch.row_stride + cols;
+  if (l > 1 && (batch.batch_stride < extent || batch.batch_stride % step != 0)) {
+    refuse("batch", batch.batch_stride, str("a multiple of ", step, " of at least ", extent));
+  }
+  return batch;
+}
+
+struct Operand {
+  Batch packed;
+  const uint8_t* scales = nullptr;
+  int64_t scales_stride = 0;
+};
+
 // One operand: packed values and their scales. `rows_name` is m or n.
-void check_operand(const Named& packed, const Named& scales, int64_t rows, int64_t k, std::string_view rows_name,
-                   MemoryDevice here) {
+Operand check_operand(const GemmProblem& p, const Named& packed, const Named& scales, int64_t rows,
+                      std::string_view rows_name, MemoryDevice here) {
   check_dtype(packed, {DType::kU8});
-  check_shape(packed, {rows, k / 2}, str(rows_name, ", k / 2"));
-  check_contiguous(packed);
+  Operand operand{.packed = check_batch(packed, p.l, rows, p.k / 2, 16, str(rows_name, ", k / 2"))};
   check_device(packed, here);
   check_aligned(packed, 16);
-  check_scales(scales, nvfp4_scale_bytes(rows, k), str("align(", rows_name, ", 128) * align(k / 16, 4)"));
+  operand.scales = static_cast<const uint8_t*>(scales.tensor.data);
+  operand.scales_stride = gemm_scale_bytes(p.format, rows, p.k);
+  check_scales(scales, p.l * operand.scales_stride,
+               str(p.l > 1 ? "l * " : "", "align(", rows_name, ", 128) * align(k / ", scale_block(p.format), ", 4)"));
   check_device(scales, here);
   check_aligned(scales, 16);
+  return operand;
 }
 
-TensorMap map_of(const TensorView& packed, int box_rows, int box_bytes, const Device& device, std::string_view what) {
-  const runtime::ByteMatrix matrix{.data = packed.data,
-                                   .rows = packed.shape[0],
-                                   .row_bytes = packed.shape[1],
-                                   .row_stride_bytes = packed.shape[1],
-                                   .box_rows = box_rows,
-                                   .box_bytes = box_bytes};
-  return std::bit_cast<TensorMap>(runtime::encode_tensor_map(device, matrix, what));
-}
-
-// The skinny kernels read a batch; `box_bytes` of the swizzle's 64.
-TensorMap batch_map_of(const TensorView& packed, int box_rows, int box_bytes, const Device& device,
-                       std::string_view what) {
-  const runtime::ByteMatrix matrix{.data = packed.data,
-                                   .rows = packed.shape[0],
-                                   .row_bytes = packed.shape[1],
-                                   .row_stride_bytes = packed.shape[1],
+TensorMap map_of(const Batch& packed, int box_rows, int box_bytes, int swizzle_bytes, const Device& device,
+                 std::string_view what) {
+  const runtime::ByteMatrix matrix{.data = packed.tensor.data,
+                                   .rows = packed.tensor.shape[1],
+                                   .row_bytes = packed.tensor.shape[2],
+                                   .row_stride_bytes = packed.row_stride,
                                    .box_rows = box_rows,
                                    .box_bytes = box_bytes,
-                                   .swizzle_bytes = 64,
-                                   .batches = 1,
-                                   .batch_stride_bytes = packed.shape[0] * packed.shape[1]};
+                                   .swizzle_bytes = swizzle_bytes,
+                                   .batches = packed.tensor.shape[0],
+                                   .batch_stride_bytes = packed.batch_stride};
   return std::bit_cast<TensorMap>(runtime::encode_tensor_map(device, matrix, what));
 }
 
-void launch_skinny(const GemmPlan& plan, const GemmArgs& args, const Workspace& workspace, const Stream& stream) {
-  const auto& [m, n, k, out_dtype] = plan.problem;
-  if (workspace.bytes < plan.workspace_bytes) {
-    fail(kOp, ": the workspace has ", workspace.bytes, " bytes, the plan wants ", plan.workspace_bytes);
+// All that a launch takes, checked.
+struct Checked {
+  Operand a, b;
+  Batch out;
+  const float *alpha, *bias;
+  uint8_t* workspace;
+};
+
+Checked check_args(const GemmPlan& plan, const GemmArgs& args, const Workspace& workspace, MemoryDevice here) {
+  const GemmProblem& p = plan.problem;
+  Checked checked{.a = check_operand(p, {kOp, "a", args.a}, {kOp, "a_scales", args.a_scales}, p.m, "m", here),
+                  .b = check_operand(p, {kOp, "b", args.b}, {kOp, "b_scales", args.b_scales}, p.n, "n", here),
+                  .out = {},
+                  .alpha = static_cast<const float*>(args.alpha.data),
+                  .bias = static_cast<const float*>(args.bias.data),
+                  .workspace = static_cast<uint8_t*>(workspace.data)};
+  if (args.alpha.data != nullptr) check_scalar({kOp, "alpha", args.alpha}, here);
+  if (args.bias.data != nullptr) {
+    const Named bias{kOp, "bias", args.bias};
+    check_dtype(bias, {DType::kF32});
+    check_shape(bias, {p.n}, "n");
+    check_contiguous(bias);
+    check_device(bias, here);
   }
+  const Named out{kOp, "out", args.out};
+  check_dtype(out, {p.out_dtype});
+  checked.out = check_batch(out, p.l, p.m, p.n, 8, "m, n");
+  check_device(out, here);
+  check_aligned(out, 16);
+  if (p.m != 0 && workspace.bytes < plan.workspace_bytes) {
+    fail(kOp, ": the workspace has ", workspace.bytes, " bytes, the plan wants ", plan.workspace_bytes,
+         "; allocate plan.workspace_bytes and clear them once with workspace_init");
+  }
+  return checked;
+}
+
+void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stream) {
+  const GemmProblem& p = plan.problem;
+  constexpr int kSwizzle = 64;
   const auto b_map = [&](int box_bytes) {
-    return batch_map_of(args.b, plan.b_box_rows, box_bytes, stream.device, "gemm: b");
+    return map_of(args.b.packed, plan.tile_n, box_bytes, kSwizzle, stream.device, "gemm: b");
   };
-  const SkinnyWork work = SkinnyWork::of(plan.tiles * Nvfp4GemmSkinnyTraits<1>::chunks_of_k(k), plan.launch.grid[0]);
+  const SkinnyWork work = SkinnyWork::of(plan.tiles * Nvfp4GemmSkinnyTraits<1>::chunks_of_k(p.k), plan.launch.grid[0]);
   const Nvfp4GemmSkinnyParams params{
-      .a_map = batch_map_of(args.a, plan.a_box_rows, plan.box_bytes, stream.device, "gemm: a"),
+      .a_map = map_of(args.a.packed, plan.tile_m, kSwizzle, kSwizzle, stream.device, "gemm: a"),
       .b_map = {b_map(64), b_map(32)},
-      .a_scales = static_cast<const uint8_t*>(args.a_scales.data),
-      .b_scales = static_cast<const uint8_t*>(args.b_scales.data),
-      .alpha = static_cast<const float*>(args.alpha.data),
-      .bias = nullptr,
-      .c = args.out.data,
-      .workspace = static_cast<uint8_t*>(workspace.data),
-      .a_scales_stride = nvfp4_scale_bytes(m, k),
-      .b_scales_stride = nvfp4_scale_bytes(n, k),
-      .c_row_stride = m > 1 ? args.out.strides[0] : n,
-      .c_batch_stride = 0,
-      .m = static_cast<int32_t>(m),
-      .n = static_cast<int32_t>(n),
-      .k = static_cast<int32_t>(k),
+      .a_scales = args.a.scales,
+      .b_scales = args.b.scales,
+      .alpha = args.alpha,
+      .bias = args.bias,
+      .c = args.out.tensor.data,
+      .workspace = args.workspace,
+      .a_scales_stride = args.a.scales_stride,
+      .b_scales_stride = args.b.scales_stride,
+      .c_row_stride = args.out.row_stride,
+      .c_batch_stride = args.out.batch_stride,
+      .m = static_cast<int32_t>(p.m),
+      .n = static_cast<int32_t>(p.n),
+      .k = static_cast<int32_t>(p.k),
       .tiles = static_cast<int32_t>(plan.tiles),
       .work_base = work.base,
       .work_extra = work.extra};
+  runtime::launch(plan, &params, stream);
+}
+
+void launch_tiled(const GemmPlan& plan, const Checked& args, const Stream& stream) {
+  const GemmProblem& p = plan.problem;
+  const int row_bytes = plan.tile_k / 2;
+  const Fp4GemmTiledParams params{
+      .a_map = map_of(args.a.packed, plan.tile_m, row_bytes, row_bytes, stream.device, "gemm: a"),
+      .b_map = map_of(args.b.packed, plan.tile_n, row_bytes, row_bytes, stream.device, "gemm: b"),
+      .a_scales = args.a.scales,
+      .b_scales = args.b.scales,
+      .a_scales_stride = args.a.scales_stride,
+      .b_scales_stride = args.b.scales_stride,
+      .alpha = args.alpha,
+      .bias = args.bias,
+      .c = args.out.tensor.data,
+      .c_row_stride = args.out.row_stride,
+      .c_batch_stride = args.out.batch_stride,
+      .workspace = args.workspace,
+      .m = static_cast<int32_t>(p.m),
+      .n = static_cast<int32_t>(p.n),
+      .k = static_cast<int32_t>(p.k),
+      .row_tiles = static_cast<int32_t>(ceil_div(p.m, plan.tile_m)),
+      .column_tiles = static_cast<int32_t>(ceil_div(p.n, plan.tile_n)),
+      .work = TiledWork::of(plan.tiles, plan.shared_tiles, ceil_div(p.k, plan.tile_k), plan.launch.grid[0])};
   runtime::launch(plan, &params, stream);
 }
 
@@ -92,35 +192,13 @@ void load(const GemmPlan& plan, const Device& device) {
 }
 
 void run_gemm(const GemmPlan& plan, const GemmArgs& args, const Workspace& workspace, const Stream& stream) {
-  const auto& [m, n, k, out_dtype] = plan.problem;
-  const MemoryDevice here = stream.device.memory();
-  check_operand({kOp, "a", args.a}, {kOp, "a_scales", args.a_scales}, m, k, "m", here);
-  check_operand({kOp, "b", args.b}, {kOp, "b_scales", args.b_scales}, n, k, "n", here);
-  if (args.alpha.data != nullptr) check_scalar({kOp, "alpha", args.alpha}, here);
-  const Named out{kOp, "out", args.out};
-  check_dtype(out, {out_dtype});
-  check_shape(out, {m, n}, "m, n");
-  check_rows(out);
-  check_device(out, here);
-  check_aligned(out, 16);
-  if (m > 1 && args.out.strides[0] % 8 != 0) {
-    fail(kOp, ": out has row stride ", args.out.strides[0], ", want a multiple of 8: rows are stored 16 bytes at once");
+  const Checked checked = check_args(plan, args, workspace, stream.device.memory());
+  if (plan.problem.m == 0) return;
+  if (plan.family == GemmKernel::kSkinny) {
+    launch_skinny(plan, checked, stream);
+  } else {
+    launch_tiled(plan, checked, stream);
   }
-  if (m == 0) return;
-  if (plan.workspace_bytes != 0) return launch_skinny(plan, args, workspace, stream);
-
-  const Nvfp4GemmParams params{.a_map = map_of(args.a, plan.a_box_rows, plan.box_bytes, stream.device, "gemm: a"),
-                               .b_map = map_of(args.b, plan.b_box_rows, plan.box_bytes, stream.device, "gemm: b"),
-                               .a_scales = static_cast<const uint8_t*>(args.a_scales.data),
-                               .b_scales = static_cast<const uint8_t*>(args.b_scales.data),
-                               .alpha = static_cast<const float*>(args.alpha.data),
-                               .c = args.out.data,
-                               .c_row_stride = m > 1 ? args.out.strides[0] : n,
-                               .m = static_cast<int32_t>(m),
-                               .n = static_cast<int32_t>(n),
-                               .k = static_cast<int32_t>(k),
-                               .a_box_rows = plan.a_box_rows};
-  runtime::launch(plan, &params, stream);
 }
 
 }  // namespace b12x

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iomanip>
 
+#include "b12x/device.hpp"
 #include "b12x/error.hpp"
 #include "base/text.hpp"
 
@@ -59,3 +60,7 @@ void check_fatbin(const KernelImage& image) {
 }
 
 }  // namespace b12x::runtime
+
+namespace b12x {
+int kernel_registers(std::string_view kernel) { return runtime::find_image(kernel).registers; }
+}  // namespace b12x

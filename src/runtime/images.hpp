@@ -11,6 +11,7 @@ struct KernelImage {
   std::string_view entry;
   const unsigned char* begin;
   const unsigned char* end;
+  int registers;  // a thread's at launch on the SM120 family, as ptxas reported
   size_t bytes() const { return static_cast<size_t>(end - begin); }
 };
 

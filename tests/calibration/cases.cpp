@@ -200,6 +200,7 @@ std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m,
             .b = b.view,
             .b_scales = b_scales.view,
             .alpha = alpha.view,
+            .bias = {},
             .out = out.view},
            {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);

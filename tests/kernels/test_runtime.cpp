@@ -36,7 +36,7 @@ TEST_CASE("a damaged image is named, with what is wrong") {
   const runtime::KernelImage& whole = runtime::kernel_images().front();
   std::vector<unsigned char> bytes(whole.begin, whole.end);
   const auto message = [&](size_t size) {
-    const runtime::KernelImage image{whole.entry, bytes.data(), bytes.data() + size};
+    const runtime::KernelImage image{whole.entry, bytes.data(), bytes.data() + size, whole.registers};
     return message_of([&] { runtime::load_image(card().state(), image); });
   };
   const std::string head = "kernel " + std::string(whole.entry) + ": its embedded fatbin is corrupt: ";

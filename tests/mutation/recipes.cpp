@@ -68,15 +68,19 @@ struct Quantised {
   }
 };
 
-// Activations straight from the quantiser, without a wait in between. `blocks`: of the grid, 0 as planned; fewer make a
-// block take several tiles.
-void run_product(const Device& device, const GemmProblem& problem, uint32_t blocks) {
-  const auto& [m, n, k, dtype] = problem;
+// Activations straight from the quantiser, without a wait in between. `sms`: of the card that the plan is made for; few
+// of them make a block take several tiles, and share tiles with others.
+void run_product(const Device& device, const GemmProblem& problem, int sms) {
+  const int64_t m = problem.m, n = problem.n, k = problem.k;
+  const DType dtype = problem.out_dtype;
   Quantised a(device, m, k, dtype, QuantizeInput::kPlain);
-  const DeviceBuffer b = filled(device, n * k / 2, 0xFF), b_scales = filled(device, nvfp4_scale_bytes(n, k), 0x3F);
-  const DeviceBuffer out(device, m * n * 2);
-  GemmPlan plan = plan_gemm(problem, device.info());
-  if (blocks != 0) plan.launch.grid[0] = blocks;
+  const int64_t a_scale_bytes = gemm_scale_bytes(problem.format, m, k);
+  const int64_t b_scale_bytes = gemm_scale_bytes(problem.format, n, k);
+  const DeviceBuffer b = filled(device, n * k / 2, 0xFF), b_scales = filled(device, b_scale_bytes, 0x3F);
+  const DeviceBuffer out(device, m * n * bytes_of(dtype));
+  DeviceInfo card = device.info();
+  card.sm_count = sms;
+  GemmPlan plan = plan_gemm(problem, card);
   plan.launch.overlaps_previous = true;
   const Stream stream{device};
   load(plan, device);
@@ -87,10 +91,11 @@ void run_product(const Device& device, const GemmProblem& problem, uint32_t bloc
   for (int turn = 0; turn < 2; ++turn) {
     run_gemm(plan,
              {.a = view(a.packed, DType::kU8, {m, k / 2}),
-              .a_scales = view(a.scales, DType::kU8, {nvfp4_scale_bytes(m, k)}),
+              .a_scales = view(a.scales, DType::kU8, {a_scale_bytes}),
               .b = view(b, DType::kU8, {n, k / 2}),
-              .b_scales = view(b_scales, DType::kU8, {nvfp4_scale_bytes(n, k)}),
+              .b_scales = view(b_scales, DType::kU8, {b_scale_bytes}),
               .alpha = view(a.global_scale, DType::kF32, {1}),
+              .bias = {},
               .out = view(out, dtype, {m, n})},
              workspace, stream);
   }
@@ -125,14 +130,25 @@ const Recipe kRecipes[] = {
     {"b12x_nvfp4_silu_mul_quantize_",
      [](const Device& d, DType t) { Quantised(d, 40, 160, t, QuantizeInput::kGateUp).run(2); }},
     {"b12x_mxfp8_quantize_", run_mxfp8},
-    // 13 stages of 256 k through a ring of 6.
-    {"b12x_nvfp4_gemm_skinny_",
-     [](const Device& d, DType t) { run_product(d, {.m = 17, .n = 72, .k = 3200, .out_dtype = t}, 0); }},
-    // Four tiles of one block, each of 3 stages of 128 k, through a ring of 4.
-    {"b12x_nvfp4_gemm_tiled_m64_",
-     [](const Device& d, DType t) { run_product(d, {.m = 50, .n = 392, .k = 384, .out_dtype = t}, 1); }},
-    {"b12x_nvfp4_gemm_tiled_",
-     [](const Device& d, DType t) { run_product(d, {.m = 130, .n = 136, .k = 384, .out_dtype = t}, 1); }},
+    // A line of 4 tiles x 25 chunks on 3 blocks, through a ring of 3 or 4 stages.
+    {"b12x_nvfp4_gemm_skinny_m8_",
+     [](const Device& d, DType t) { run_product(d, {.m = 7, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
+    {"b12x_nvfp4_gemm_skinny_m16_",
+     [](const Device& d, DType t) { run_product(d, {.m = 13, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
+    {"b12x_nvfp4_gemm_skinny_m32_",
+     [](const Device& d, DType t) { run_product(d, {.m = 17, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
+    // 7 tiles of 13 stages on 3 blocks: one whole each, 4 shared, through a ring of 4.
+    {"b12x_nvfp4_gemm_tiled_64x128_",
+     [](const Device& d, DType t) { run_product(d, {.m = 50, .n = 872, .k = 1600, .out_dtype = t}, 3); }},
+    {"b12x_nvfp4_gemm_tiled_128x128_",
+     [](const Device& d, DType t) { run_product(d, {.m = 100, .n = 872, .k = 1600, .out_dtype = t}, 3); }},
+    // 16 tiles of 8 stages on 5 blocks: 2 whole ones each, 6 shared, through a ring of 3.
+    {"b12x_nvfp4_gemm_tiled_128x256_",
+     [](const Device& d, DType t) { run_product(d, {.m = 2048, .n = 8, .k = 1024, .out_dtype = t}, 5); }},
+    {"b12x_mxfp4_gemm_tiled_64x128_",
+     [](const Device& d, DType t) {
+       run_product(d, {.m = 50, .n = 872, .k = 1600, .out_dtype = t, .format = Fp4Format::kMxfp4}, 3);
+     }},
 };
 
 }  // namespace

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import b12x
 import numpy as np
 import pytest
 import torch
+from b12x.cli import main
 from b12x.quant.layout import unswizzle_block_scale
 from b12x.quant.reference import dequantize_nvfp4_reference
 
@@ -64,6 +67,112 @@ def test_numpy() -> None:
         b12x.gemm.nvfp4_gemm(*arrays, out_dtype="bfloat16")
 
 
+def batch(rows: int, k: int, seeds: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(packed [l, rows, k / 2], scales, FP64 values) with global scale 1."""
+    parts = [operand(rows, k, seed) for seed in seeds]
+    return tuple(
+        torch.stack(tensors) for tensors in zip(*((p, s, v / gs.double()) for p, s, gs, v in parts), strict=True)
+    )
+
+
+def test_batches_bias_and_float32() -> None:
+    a, a_scales, a_values = batch(40, 96, (1, 2, 3))
+    b, b_scales, b_values = batch(72, 96, (4, 5, 6))
+    bias = torch.linspace(-500, 500, 72)
+    out = b12x.gemm.nvfp4_gemm(a, a_scales, b, b_scales, out_dtype=torch.float32, bias=bias)
+    exact = torch.einsum("lmk,lnk->lmn", a_values, b_values) + bias
+    magnitude = torch.einsum("lmk,lnk->lmn", a_values.abs(), b_values.abs()) + bias.abs()
+    assert out.shape == (3, 40, 72)
+    assert ((out.double() - exact).abs() <= magnitude * 2.0**-20).all()
+
+
+def test_mxfp4() -> None:
+    generator = torch.Generator().manual_seed(1)
+    codes = [torch.randint(0, 256, (rows, 48), dtype=torch.uint8, generator=generator) for rows in (5, 16)]
+    table = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6], dtype=torch.float64)
+    operands, values = [], []
+    for packed in codes:
+        rows = packed.shape[0]
+        exponents = torch.randint(120, 135, (rows, 3), dtype=torch.uint8, generator=generator)
+        padded = torch.full((128, 4), 255, dtype=torch.uint8)  # NaN in the padding
+        padded[:rows, :3] = exponents
+        operands += [packed, b12x.quant.swizzle_block_scale(padded)]
+        scales = 2.0 ** (exponents.double() - 127)
+        elements = table[torch.stack([packed & 15, packed >> 4], -1).reshape(rows, 96).long()]
+        values.append(elements * scales.repeat_interleave(32, 1))
+    out = b12x.gemm.mxfp4_gemm(*operands, out_dtype="float32")
+    magnitude = values[0].abs() @ values[1].abs().T
+    assert ((out.double() - values[0] @ values[1].T).abs() <= magnitude * 2.0**-20).all()
+
+
+NVFP4 = {"ab_dtype": "float4_e2m1fn", "sf_dtype": "float8_e4m3fn", "sf_vec_size": 16}
+
+
+class TestDenseGemm:
+    """b12x 0.7.2's call."""
+
+    def test_one_batch_with_views_of_the_scales(self) -> None:
+        a, a_scales, _, _ = operand(40, 192, 1)
+        b, b_scales, _, _ = operand(136, 192, 2)
+        want = b12x.gemm.nvfp4_gemm(a, a_scales, b, b_scales, alpha=0.5)
+        views = [
+            b12x.quant.as_grouped_scale_view(scales.view(torch.uint8)[None], rows, 192)
+            for scales, rows in ((a_scales, 40), (b_scales, 136))
+        ]
+        got = b12x.gemm.dense_gemm(
+            (a[:, :, None], views[0]),
+            (b[:, :, None], views[1]),
+            c_dtype="bfloat16",
+            alpha=torch.tensor([0.5]),
+            **NVFP4,
+        )
+        assert got.shape == (40, 136, 1)
+        assert torch.equal(got[:, :, 0], want)
+
+    def test_batches_come_last(self) -> None:
+        a, a_scales, _ = batch(20, 128, (1, 2))
+        b, b_scales, _ = batch(16, 128, (3, 4))
+        want = b12x.gemm.nvfp4_gemm(a, a_scales, b, b_scales, out_dtype="float16")
+        out = torch.zeros(2, 20, 16, dtype=torch.float16).permute(1, 2, 0)
+        lhs, rhs = (a.permute(1, 2, 0), a_scales), (b.permute(1, 2, 0), b_scales)
+        assert b12x.gemm.dense_gemm(lhs, rhs, out, c_dtype="float16", **NVFP4) is out
+        assert torch.equal(out.permute(2, 0, 1), want)
+        fresh = b12x.gemm.dense_gemm(lhs, rhs, c_dtype="float16", **NVFP4)
+        assert torch.equal(fresh, out)
+        # 0.7.2's own default output has the batch fastest, which its kernel then misread.
+        with pytest.raises(ValueError, match="out has column stride 2, want 1"):
+            b12x.gemm.dense_gemm(lhs, rhs, torch.zeros(20, 16, 2, dtype=torch.float16), c_dtype="float16", **NVFP4)
+
+    def test_what_0_7_2_refuses_is_refused(self) -> None:
+        a, a_scales, _, _ = operand(4, 128, 1)
+        good = NVFP4 | {"c_dtype": "bfloat16"}
+        for change in (
+            {"ab_dtype": "float8_e4m3fn"},
+            {"sf_vec_size": 32},
+            {"sf_dtype": "float8_e8m0fnu"},
+            {"c_dtype": "float8_e4m3fn"},
+            {"mma_tiler_mn": (64, 128)},
+            {"cluster_shape_mn": (2, 1)},
+        ):
+            with pytest.raises(TypeError, match="dense_gemm launch is unsupported with"):
+                b12x.gemm.dense_gemm((a, a_scales), (a, a_scales), **(good | change))
+
+
+def test_explain_tells_the_choice_without_running(capsys) -> None:
+    assert main(["explain", "gemm", "12", "4096", "4096", "--json", "--out", "float32"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["chosen"]["kernel"] == "b12x_nvfp4_gemm_skinny_m16_f32"
+    assert record["chosen"]["blocks"] == 188
+    assert 32 <= record["chosen"]["registers"] <= 255
+    assert [c["can_run"] for c in record["candidates"]] == [False, True, True, True, False, True]
+    assert main(["explain", "gemm", "4096", "4096", "4096", "--gpu", "gb10"]) == 0
+    text = capsys.readouterr().out
+    assert "* tiled 128x256" in text
+    assert "48 of 384 threads on 48 SMs" in text
+    assert main(["explain", "gemm", "1", "12", "64"]) == 1
+    assert "n is 12, want a positive multiple of 8" in capsys.readouterr().err
+
+
 def test_no_tokens() -> None:
     b, b_scales, _, _ = operand(16, 64, 2)
     a = torch.empty(0, 32, dtype=torch.uint8)
@@ -89,8 +198,10 @@ def test_wrong_arguments_are_refused() -> None:
         b_scales=b_scales.flatten()[:512]
     )
     assert "gemm: a has dtype float32, want uint8" in message(a=a.float())
-    assert "gemm: a of shape [4, 64] is not contiguous" in message(a=torch.zeros(64, 4, dtype=torch.uint8).T)
-    assert "gemm: a: has shape [4], want two dimensions" in message(a=a[:, 0])
+    assert "gemm: a has column stride 4, want 1; pass a contiguous copy" in message(
+        a=torch.zeros(64, 4, dtype=torch.uint8).T
+    )
+    assert "gemm: a has shape [4], want [rows, k / 2] or [batches, rows, k / 2]" in message(a=a[:, 0])
     assert "out has shape [4, 8], want [4, 16] = m, n" in message(out=torch.empty(4, 8, dtype=torch.bfloat16))
     assert "out has dtype bfloat16, but out_dtype is float16" in message(
         out=torch.empty(4, 16, dtype=torch.bfloat16), out_dtype="float16"
@@ -98,4 +209,6 @@ def test_wrong_arguments_are_refused() -> None:
     assert "alpha has dtype float64, want one of" in message(alpha=torch.ones(1, dtype=torch.float64)).replace(
         ": has", " has"
     )
-    assert "gemm: out has dtype int32, want bfloat16 or float16" in message(out=torch.empty(4, 16, dtype=torch.int32))
+    assert "gemm: out has dtype int32, want bfloat16, float16 or float32" in message(
+        out=torch.empty(4, 16, dtype=torch.int32)
+    )

@@ -10,6 +10,7 @@ struct Nvfp4 {
   int64_t rows = 0, cols = 0;
   std::vector<uint8_t> packed;  // [rows, cols / 2]
   std::vector<uint8_t> scales;  // swizzled, padded with zeros
+  bool is_mxfp4 = false;        // scales are ue8m0, one per 32 k: only what gemm.hpp computes with knows of it
 };
 
 int64_t scale_bytes(int64_t rows, int64_t cols);

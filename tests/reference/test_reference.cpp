@@ -67,12 +67,25 @@ TEST_CASE("directed sums of the block-scaled MMA") {
   CHECK(mma_nvfp4_k64(a, b, scale_a, one, 0x1p-36f) == -0.875f);
 }
 
+TEST_CASE("directed sums of the MXFP4 MMA: scales are powers of two from 2^-127 to 2^127, 255 is NaN") {
+  uint8_t a[64] = {}, b[64] = {};
+  a[0] = 3, b[0] = 4;    // 1.5 * 2
+  a[40] = 1, b[40] = 1;  // 0.25
+  CHECK(mma_mxfp4_k64(a, b, {127, 127}, {127, 127}, 1.f) == 4.25f);
+  CHECK(mma_mxfp4_k64(a, b, {0, 130}, {254, 127}, 0.f) == 5.f);  // 3 * 2^-127 * 2^127 + 0.25 * 8
+  CHECK(mma_mxfp4_k64(a, b, {0, 0}, {0, 0}, 0.f) == 0.f);        // 3 * 2^-254
+  CHECK(mma_mxfp4_k64(a, b, {0, 0}, {0, 0}, 0x1p-149f) == 0x1p-149f);
+  CHECK(std::isinf(mma_mxfp4_k64(a, b, {254, 0}, {254, 0}, 1.f)));
+  CHECK(std::isnan(mma_mxfp4_k64(a, b, {127, 255}, {127, 127}, 1.f)));
+}
+
 TEST_CASE("an exact sum is returned exactly in every order") {
   std::mt19937 random(3);
   std::vector<float> x(64 * 5 * 8);
   for (float& value : x) value = static_cast<float>(static_cast<int>(random() % 13) - 6);
   const Nvfp4 q = quantize(x, 8, 64 * 5, 1.f);
   for (const Order& order : {Order{}, Order{{{0, 1, 2, 3, 0}}}, Order{{{0}, {0, 1}, {0, 1}}}}) {
-    for (const GemmResult& result : gemm(q, q, [&](int64_t) { return order; })) CHECK(result.sum == result.exact);
+    for (const GemmResult& result : gemm(q, q, [&](int64_t, int64_t) -> const Order& { return order; }))
+      CHECK(result.sum == result.exact);
   }
 }

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 # Subcommand -> what it does. Its module is imported when it is used, so `b12x --help` does not load PyTorch.
 COMMANDS = {
+    "explain": "tell which kernel a GEMM gets on a card, and why",
     "generate": "write text with an NVFP4 mixture-of-experts model",
     "quantize": "make an NVFP4 model folder from a BF16 one",
     "sim": "run programs on the simulated GPU, with checks and counters",

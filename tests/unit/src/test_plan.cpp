@@ -8,7 +8,6 @@
 #include "b12x/error.hpp"
 #include "b12x/gemm.hpp"
 #include "b12x/quant.hpp"
-#include "kernels/gemm/nvfp4_gemm_traits.h"
 #include "kernels/quant/quant_traits.h"
 #include "runtime/images.hpp"
 
@@ -35,55 +34,89 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 }  // namespace
 
 TEST_CASE("few tokens stream the weights, more go to tiles") {
-  const auto kernel = [](int64_t m) { return std::string(plan_gemm({.m = m, .n = 256, .k = 128}, kCard).kernel); };
-  for (const int64_t m : {1, 2, 7, 8}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_m8_bf16");
-  for (const int64_t m : {9, 16}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_m16_bf16");
-  for (const int64_t m : {17, 32}) CHECK(kernel(m) == "b12x_nvfp4_gemm_skinny_m32_bf16");
-  for (const int64_t m : {33, 64}) CHECK(kernel(m) == "b12x_nvfp4_gemm_tiled_m64_bf16");
-  for (const int64_t m : {65, 128, 5000}) CHECK(kernel(m) == "b12x_nvfp4_gemm_tiled_bf16");
-  CHECK(plan_gemm({.m = 1, .n = 8, .k = 64, .out_dtype = DType::kF16}, kCard).kernel ==
-        "b12x_nvfp4_gemm_skinny_m8_f16");
-  CHECK(plan_gemm({.m = 20, .n = 8, .k = 96, .out_dtype = DType::kF32}, kCard).kernel ==
-        "b12x_nvfp4_gemm_skinny_m32_f32");
-  CHECK(plan_gemm({.m = 65, .n = 8, .k = 64, .out_dtype = DType::kF16}, kCard).kernel == "b12x_nvfp4_gemm_tiled_f16");
-}
-
-TEST_CASE("gemm launches cover the output once") {
-  // Tiles of 128 x 128, persistent: never more blocks than tiles or SMs.
-  CHECK(plan_gemm({.m = 200, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{4, 1, 1});
-  CHECK(plan_gemm({.m = 4096, .n = 4096, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{188, 1, 1});
-  CHECK(plan_gemm({.m = 4096, .n = 4096, .k = 64}, kSmallCard).launch.grid == std::array<uint32_t, 3>{4, 1, 1});
-  CHECK(plan_gemm({.m = 40, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{2, 1, 1});
-  // Up to 32 tokens every SM streams weights, where there are enough of them.
-  CHECK(plan_gemm({.m = 32, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{2, 1, 1});
-  CHECK(plan_gemm({.m = 32, .n = 4096, .k = 4096}, kCard).launch.grid == std::array<uint32_t, 3>{188, 1, 1});
-  for (const int64_t m : {1, 40, 100}) {
-    const GemmPlan plan = plan_gemm({.m = m, .n = 128, .k = 128}, kCard);
-    CHECK(plan.launch.shared_bytes <= static_cast<uint32_t>(kCard.shared_bytes_per_block));
-    CHECK((plan.workspace_bytes != 0) == (m <= 32));
+  const auto kernel = [](const GemmProblem& problem) { return std::string(plan_gemm(problem, kCard).kernel); };
+  const auto of_rows = [&](int64_t m) { return kernel({.m = m, .n = 4096, .k = 128}); };
+  for (const int64_t m : {1, 2, 7, 8}) CHECK(of_rows(m) == "b12x_nvfp4_gemm_skinny_m8_bf16");
+  for (const int64_t m : {9, 16}) CHECK(of_rows(m) == "b12x_nvfp4_gemm_skinny_m16_bf16");
+  for (const int64_t m : {17, 32}) CHECK(of_rows(m) == "b12x_nvfp4_gemm_skinny_m32_bf16");
+  for (const int64_t m : {33, 64}) CHECK(of_rows(m) == "b12x_nvfp4_gemm_tiled_64x128_bf16");
+  for (const int64_t m : {65, 128, 2047}) CHECK(of_rows(m) == "b12x_nvfp4_gemm_tiled_128x128_bf16");
+  for (const int64_t m : {2048, 50000}) CHECK(of_rows(m) == "b12x_nvfp4_gemm_tiled_128x256_bf16");
+  // 16 x 2 tiles of 128 x 256 would leave most SMs idle.
+  CHECK(kernel({.m = 2048, .n = 512, .k = 128}) == "b12x_nvfp4_gemm_tiled_128x128_bf16");
+  CHECK(kernel({.m = 1, .n = 8, .k = 64, .out_dtype = DType::kF16}) == "b12x_nvfp4_gemm_skinny_m8_f16");
+  CHECK(kernel({.m = 20, .n = 8, .k = 96, .out_dtype = DType::kF32}) == "b12x_nvfp4_gemm_skinny_m32_f32");
+  CHECK(kernel({.m = 4096, .n = 4096, .k = 64, .out_dtype = DType::kF32}) == "b12x_nvfp4_gemm_tiled_128x128_f32");
+  for (const int64_t m : {1, 64, 5000}) {
+    CHECK(kernel({.m = m, .n = 8, .k = 32, .format = Fp4Format::kMxfp4}) == "b12x_mxfp4_gemm_tiled_64x128_bf16");
   }
 }
 
-TEST_CASE("the token box of the skinny kernel is the smallest that holds the tokens") {
-  const auto box = [](int64_t m) { return plan_gemm({.m = m, .n = 128, .k = 128}, kCard).a_box_rows; };
-  CHECK(box(1) == 8);
-  CHECK(box(8) == 8);
-  CHECK(box(9) == 16);
-  CHECK(box(17) == 32);
+TEST_CASE("gemm launches cover the output once") {
+  const auto plan = [](const GemmProblem& problem, const DeviceInfo& card) { return plan_gemm(problem, card); };
+  // Tiles of 128 x 128, persistent: never more blocks than SMs.
+  CHECK(plan({.m = 200, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{4, 1, 1});
+  CHECK(plan({.m = 200, .n = 136, .k = 64, .l = 3}, kCard).tiles == 12);
+  CHECK(plan({.m = 1024, .n = 4096, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{188, 1, 1});
+  CHECK(plan({.m = 1024, .n = 4096, .k = 64}, kSmallCard).launch.grid == std::array<uint32_t, 3>{4, 1, 1});
+  CHECK(plan({.m = 40, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{2, 1, 1});
+  // 2 tiles with k enough for 5 pieces of 6 stages each.
+  CHECK(plan({.m = 40, .n = 136, .k = 4096}, kCard).launch.grid == std::array<uint32_t, 3>{10, 1, 1});
+  CHECK(plan({.m = 40, .n = 136, .k = 4096}, kCard).shared_tiles == 2);
+  // Up to 32 tokens every SM streams weights, where there are enough of them.
+  CHECK(plan({.m = 32, .n = 136, .k = 64}, kCard).launch.grid == std::array<uint32_t, 3>{2, 1, 1});
+  CHECK(plan({.m = 32, .n = 4096, .k = 4096}, kCard).launch.grid == std::array<uint32_t, 3>{188, 1, 1});
+  for (const int64_t m : {1, 40, 100, 4096}) {
+    const GemmPlan some = plan({.m = m, .n = 4096, .k = 128}, kCard);
+    CHECK(some.launch.shared_bytes <= static_cast<uint32_t>(kCard.shared_bytes_per_block));
+    CHECK((some.workspace_bytes != 0) == (m <= 32));
+  }
+}
+
+TEST_CASE("what a gemm plan costs, counted on paper") {
+  // 4096^3: 32 x 16 tiles of 128 x 256, 8 x 32 MMAs each for every one of 64 chunks.
+  const GemmPlan wide = plan_gemm({.m = 4096, .n = 4096, .k = 4096}, kCard);
+  const GemmCost cost = gemm_cost(wide, kCard);
+  CHECK(wide.tiles == 512);
+  CHECK(cost.mma_count == 512 * 8 * 32 * 64);
+  CHECK(cost.useful_mma_count == cost.mma_count);
+  CHECK(cost.compulsory_bytes == 2 * 4096 * (2048 + 256) + 4096 * 4096 * 2);
+  CHECK(cost.read_bytes == 16 * 4096 * (2048 + 256) + 32 * 4096 * (2048 + 256));
+  // One whole wave, then 324 tiles of 32 stages over 188 SMs: 56 stages for the longest, 55.1 on average.
+  CHECK(wide.shared_tiles == 324);
+  CHECK(cost.balance == doctest::Approx(512. * 32 / ((32 + 56) * 188)));
+  // One token: 8 m16 rows a tile, one n8 column.
+  const GemmCost one = gemm_cost(plan_gemm({.m = 1, .n = 4096, .k = 4096}, kCard), kCard);
+  CHECK(one.mma_count == 32 * 8 * 64);
+  CHECK(one.balance == doctest::Approx(32. * 64 / (11 * 188)));
+  CHECK(gemm_cost(plan_gemm({.m = 0, .n = 8, .k = 64}, kCard), kCard).mma_count == 0);
+}
+
+TEST_CASE("every kernel of a format says why it was chosen or not") {
+  const std::vector<GemmCandidate> all = gemm_candidates({.m = 12, .n = 256, .k = 128}, kCard);
+  REQUIRE(all.size() == 6);
+  CHECK(contains(all[0].reason, "takes at most 8 rows, m is 12"));
+  CHECK_FALSE(all[0].can_run);
+  CHECK(all[1].is_chosen);
+  CHECK(all[1].plan == plan_gemm({.m = 12, .n = 256, .k = 128}, kCard));
+  CHECK(contains(all[2].reason, "comes after the chosen one: 100 % of its MMAs"));  // n8 columns beyond m are left out
+  CHECK(contains(all[3].reason, "comes after the chosen one: 400 % of its MMAs"));
+  CHECK(contains(all[4].reason, "is for 2048 rows and more, m is 12"));
+  CHECK(gemm_candidates({.m = 12, .n = 256, .k = 128, .format = Fp4Format::kMxfp4}, kCard).size() == 1);
 }
 
 TEST_CASE("gemm sizes that no kernel can do are refused with the reason") {
-  const auto message = [](int64_t m, int64_t n, int64_t k, DType dtype = DType::kBf16) {
-    return message_of([&] { plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype}, kCard); });
+  const auto message = [](int64_t m, int64_t n, int64_t k, DType dtype = DType::kBf16, int64_t l = 1) {
+    return message_of([&] { plan_gemm({.m = m, .n = n, .k = k, .l = l, .out_dtype = dtype}, kCard); });
   };
   CHECK(contains(message(1, 128, 48), "k is 48, want a positive multiple of 32"));
-  CHECK(contains(message(33, 128, 96), "k is 96, want a positive multiple of 64"));
   CHECK(contains(message(1, 128, 0), "k is 0"));
   CHECK(contains(message(1, 12, 64), "n is 12, want a positive multiple of 8"));
   CHECK(contains(message(-1, 8, 64), "m is -1"));
   CHECK(contains(message(int64_t{1} << 31, 8, 64), "m is 2147483648, want 0 to 2147483647"));
-  CHECK(contains(message(33, 8, 64, DType::kF32),
-                 "out has dtype float32, want bfloat16 or float16, or float32 up to 32 tokens"));
+  CHECK(contains(message(1, 8, 64, DType::kBf16, 0), "l is 0, want 1 to 2147483647"));
+  CHECK(contains(message(33, 8, 64, DType::kU8), "out has dtype uint8, want bfloat16, float16 or float32"));
+  CHECK(contains(message(1 << 30, 1 << 30, 64), "are more tiles than one launch counts"));
   CHECK(message(0, 8, 64).empty());
 }
 
@@ -141,8 +174,9 @@ TEST_CASE("every kernel that a plan can name is in the library") {
     for (const QuantizeInput input : {QuantizeInput::kPlain, QuantizeInput::kGateUp, QuantizeInput::kUpGate}) {
       CHECK(has(plan_quantize({.rows = 1, .cols = 16, .dtype = dtype, .input = input}, kCard).kernel));
     }
-    if (dtype == DType::kF32) continue;
-    for (const int64_t m : {1, 40, 100})
-      CHECK(has(plan_gemm({.m = m, .n = 8, .k = 64, .out_dtype = dtype}, kCard).kernel));
+    for (const int64_t m : {1, 9, 17, 40, 100, 4096}) {
+      CHECK(has(plan_gemm({.m = m, .n = 4096, .k = 64, .out_dtype = dtype}, kCard).kernel));
+    }
+    CHECK(has(plan_gemm({.m = 1, .n = 8, .k = 64, .out_dtype = dtype, .format = Fp4Format::kMxfp4}, kCard).kernel));
   }
 }

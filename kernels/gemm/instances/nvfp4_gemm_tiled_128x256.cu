@@ -1,0 +1,14 @@
+#include "kernels/gemm/fp4_gemm_tiled.cuh"
+
+using Format = b12x::Nvfp4Format;
+using Traits = b12x::Fp4GemmTiledTraits<Format::kScaleBlock, 128, 256>;
+
+extern "C" __global__ void __launch_bounds__(Traits::kThreads, 1)
+    b12x_nvfp4_gemm_tiled_128x256_bf16(const __grid_constant__ b12x::Fp4GemmTiledParams p) {
+  b12x::fp4_gemm_tiled<Traits, Format, b12x::math::Bf16>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(Traits::kThreads, 1)
+    b12x_nvfp4_gemm_tiled_128x256_f16(const __grid_constant__ b12x::Fp4GemmTiledParams p) {
+  b12x::fp4_gemm_tiled<Traits, Format, b12x::math::F16>(p);
+}
