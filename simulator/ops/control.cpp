@@ -170,8 +170,18 @@ void dependents_launch(Warp& w, const Instr& i) {
 void nothing(Warp&, const Instr&) {}
 void sleep(Warp& w, const Instr&) { yield(w); }
 
+// What a block got at its launch for setmaxnreg to share out: .maxnreg, or the most that its threads (in warpgroups of
+// 128) can have in steps of 8. An SM's other registers are out of reach: on an H100 a setmaxnreg.inc past it never
+// ends.
+uint64_t launch_registers(const Block& block) {
+  const uint32_t on_sm = block.grid->card->registers_per_sm;
+  const uint32_t threads = (block.thread_count + 127) / 128 * 128;
+  const uint32_t limit = block.grid->kernel->max_nreg;
+  return static_cast<uint64_t>(threads) * (limit != 0 ? limit : std::min(on_sm / threads / 8 * 8, 256u));
+}
+
 // Registers are not modelled; the rules of setmaxnreg are: a multiple of 8 in 24 .. 256, executed by all four warps of
-// a warpgroup, growing with .inc and shrinking with .dec, and in sum no more than an SM has.
+// a warpgroup, growing with .inc and shrinking with .dec, and in sum no more than the block got at its launch.
 void set_register_limit(Warp& w, const Instr& i) {
   if (!converge(w, i)) return;
   const uint32_t wanted = u32(w, i.ops[0])[std::countr_zero(w.mask)];
@@ -184,10 +194,11 @@ void set_register_limit(Warp& w, const Instr& i) {
   w.register_limit = wanted;
   uint64_t sum = 0;
   for (const Warp& other : w.block->warps) sum += other.register_limit * kWarpSize;
-  if (sum > w.block->grid->card->registers_per_sm)
+  const uint64_t launched = launch_registers(*w.block);
+  if (sum > launched)
     fault(w, i, -1,
-          "the warps of the block now hold " + std::to_string(sum) + " registers, an SM has " +
-              std::to_string(w.block->grid->card->registers_per_sm));
+          "the warps of the block now ask for " + std::to_string(sum) + " registers, the block has had " +
+              std::to_string(launched) + " since its launch: .inc would wait for ever");
 }
 Handler bind_register_limit(const ptx::Statement& s, Instr& i) {
   i.imm = s.has("inc") ? 1 : 0;

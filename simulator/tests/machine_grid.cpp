@@ -379,7 +379,13 @@ TEST_CASE("setmaxnreg keeps its books") {
   CHECK(contains(run("setmaxnreg.dec.sync.aligned.u32 40;\nsetmaxnreg.dec.sync.aligned.u32 48;", 128).report,
                  "from 40 to 48 registers: .dec must not grow"));
   CHECK(contains(run("setmaxnreg.inc.sync.aligned.u32 232;", 384).report,
-                 "the warps of the block now hold 66816 registers, an SM has 65536"));
+                 "the warps of the block now ask for 66816 registers, the block has had 64512 since its launch"));
+  // 640 threads have 96 each at their launch: an SM has the registers that these ask for, the block has not
+  CHECK(contains(run("setp.lt.u32 %p1, %r0, 128;\n@%p1 bra $first;\nsetmaxnreg.inc.sync.aligned.u32 96;\nbra $done;\n"
+                     "$first:\nsetmaxnreg.inc.sync.aligned.u32 128;",
+                     640)
+                     .report,
+                 "registers, the block has had 61440 since its launch: .inc would wait for ever"));
   CHECK(contains(run("setmaxnreg.dec.sync.aligned.u32 20;", 128).report,
                  "20 registers: must be a multiple of 8 from 24 to 256"));
 }

@@ -73,7 +73,7 @@ constexpr char kGridBarrier[] = R"(
 
 TEST_CASE("the same seed is the same run, other seeds are others") {
   std::set<std::vector<uint32_t>> orders;
-  for (uint64_t seed = 0; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {  // 0 is no seed: blocks then run on as many host threads as there are
     const Result once = run(kTickets, {.grid = {8}, .block = {128}}, seeded(seed));
     const Result again = run(kTickets, {.grid = {8}, .block = {128}}, seeded(seed));
     REQUIRE(once.launch.status == Status::kOk);
@@ -84,7 +84,7 @@ TEST_CASE("the same seed is the same run, other seeds are others") {
     std::sort(sorted.begin(), sorted.end());
     for (uint32_t k = 0; k < 32; ++k) CHECK(sorted[k] == k);
   }
-  CHECK(orders.size() == 21);
+  CHECK(orders.size() == 20);
   RunOptions second = seeded(1);
   second.launch = 1;  // the next launch of a process has an order of its own
   CHECK(run(kTickets, {.grid = {8}, .block = {128}}, second).data !=

@@ -50,6 +50,21 @@ RULES = (
         "the warps that multiply await copies which the producer issues after its own griddepcontrol.wait "
         "(the producer's mutant is reported)",
     ),
+    Rule(
+        "gemm",
+        "lane 31 elected",
+        r"elect\.sync",
+        "equivalent",
+        "whichever lane is elected does the whole of that work alone, and no two elections of a kernel share state",
+    ),
+    Rule(
+        "gemm_skinny",
+        "bar.warp.sync deleted",
+        r"bar\.warp\.sync",
+        "missed",
+        "it brings the lanes together for an aligned barrier (without it an H100 hung); those of a simulated warp "
+        "meet where their branches end, so they are together anyway",
+    ),
     Rule("amax", "fence deleted|scope cta", "membar", "missed", _ATOMICS_ALONE),
     Rule(
         "amax",

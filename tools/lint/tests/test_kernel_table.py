@@ -26,6 +26,18 @@ def write(path: Path, *entries: bytes) -> Path:
     return path
 
 
+def write_compiled(path: Path, *names: str) -> Path:
+    """A fatbin with these kernels for both targets, and the log that ptxas leaves beside it: 40 registers each."""
+    path.with_suffix(".ptxas.log").write_text(
+        "".join(
+            f"ptxas info    : Compiling entry function '{name}' for 'sm_120f'\n"
+            f"ptxas info    : Used 40 registers, used 1 barriers\n"
+            for name in names
+        )
+    )
+    return write(path, entry(1, 120, ptx(*names)), entry(1, 90, ptx(*reversed(names))))
+
+
 def ptx(*names: str) -> bytes:
     """PTX text with these entries, padded as nvcc does."""
     return "".join(f".visible .entry {name}(\n)\n{{ ret; }}\n" for name in names).encode() + b"\0" * 5
@@ -58,25 +70,30 @@ def test_refuses_what_is_no_plain_fatbin(tmp_path, blob: bytes, words: str):
 
 
 def test_rows_are_sorted_and_point_to_their_file(tmp_path):
-    b = write(tmp_path / "b-2.fatbin", entry(1, 120, ptx("b12x_z", "b12x_m")), entry(1, 90, ptx("b12x_m", "b12x_z")))
-    a = write(tmp_path / "a.fatbin", entry(1, 120, ptx("b12x_n")))
+    b = write_compiled(tmp_path / "b-2.fatbin", "b12x_z", "b12x_m")
+    a = write_compiled(tmp_path / "a.fatbin", "b12x_n")
     symbols, table = kernel_table.tables([b, a])
     assert table.splitlines()[1:] == [
-        '{"b12x_m", b12x_fatbin_b_2_begin, b12x_fatbin_b_2_end},',
-        '{"b12x_n", b12x_fatbin_a_begin, b12x_fatbin_a_end},',
-        '{"b12x_z", b12x_fatbin_b_2_begin, b12x_fatbin_b_2_end},',
+        '{"b12x_m", b12x_fatbin_b_2_begin, b12x_fatbin_b_2_end, 40},',
+        '{"b12x_n", b12x_fatbin_a_begin, b12x_fatbin_a_end, 40},',
+        '{"b12x_z", b12x_fatbin_b_2_begin, b12x_fatbin_b_2_end, 40},',
     ]
     assert 'extern "C" const unsigned char b12x_fatbin_a_begin[], b12x_fatbin_a_end[];' in symbols
 
 
 def test_bad_tables(tmp_path):
-    one = write(tmp_path / "one.fatbin", entry(1, 120, ptx("b12x_a")))
-    two = write(tmp_path / "two.fatbin", entry(1, 120, ptx("b12x_a")))
+    one = write_compiled(tmp_path / "one.fatbin", "b12x_a")
+    two = write_compiled(tmp_path / "two.fatbin", "b12x_a")
     with pytest.raises(ValueError, match=r"is in .*one.fatbin too"):
         kernel_table.tables([one, two])
     with pytest.raises(ValueError, match="not named b12x_"):
-        kernel_table.tables([write(tmp_path / "c.fatbin", entry(1, 120, ptx("_Z3foov")))])
+        kernel_table.tables([write_compiled(tmp_path / "c.fatbin", "_Z3foov")])
+    untold = write_compiled(tmp_path / "e.fatbin", "b12x_a")
+    untold.with_suffix(".ptxas.log").write_text("")
+    with pytest.raises(ValueError, match="tells no registers of b12x_a"):
+        kernel_table.tables([untold])
+    empty = write_compiled(tmp_path / "d.fatbin", "b12x_a")
     with pytest.raises(ValueError, match="no kernel in it"):
-        kernel_table.tables([write(tmp_path / "d.fatbin", entry(1, 120, b"\0"))])
+        kernel_table.tables([write(empty, entry(1, 120, b"\0"))])
     with pytest.raises(ValueError, match="targets have different kernels"):
         kernel_table.tables([write(tmp_path / "e.fatbin", entry(1, 120, ptx("b12x_a")), entry(1, 90, ptx("b12x_b")))])
