@@ -3,15 +3,16 @@
 //   line of all chunks (128 rows of B x 64 k), tile by tile:   | tile 0           | tile 1           | tile 2   ...
 //   equal parts of it, one a block:                            |  block 0   |  block 1   |  block 2   | ...
 //
-//   warps 0..7: MMA in two groups that take stages in turn; warp 4 g + 2 c + h multiplies chunk c of its group's stages
-//   and rows 32 q + 16 h + 0..15, q = 0..3, whose scales lie side by side: 16 bytes of an atom hold those of one row of
-//   all four q warps 8..11: one lane copies, and all give registers to the others ring of 5 to 8 stages of 2 chunks:
-//   weights 8 KB + tokens 0.5 to 2 KB + scales 1 KB each
+//   warps 0 .. 4 G - 1: MMA in G groups that take stages in turn (G = 4 for 8 tokens, else 2)
+//       warp 4 g + 2 c + h: chunk c of its group's stages, rows 32 q + 16 h + 0..15, q = 0..3: their scales lie side
+//       by side, 16 bytes of an atom hold those of one row of all four q
+//   then a warpgroup that gives registers away: one lane copies, one publishes
+//   ring of 4 to 8 stages of 2 chunks: weights 8 KB + tokens 0.5 to 2 KB + scales 1 KB and up
 //
 //      weights [128, 128] --TMA--> smem --ldmatrix--> A operand --.
-//      tokens  [<=32, 128] -TMA--> smem --ldmatrix--> B operand ---+--> f32 [64 rows][tokens] a warp -> smem ->
-//      segment's sum a whole tile: C.   part of one: workspace -> the block that comes last sums all parts in the order
-//      of k -> C
+//      tokens  [<=32, 128] -TMA--> smem --ldmatrix--> B operand ---+--> f32 [64 rows][tokens] a warp --> smem
+//      a segment is a whole tile:  smem --> C
+//      it is a part of one:        smem --> workspace --> the block that comes last sums in the order of k --> C
 //
 // Sums and their order: nvfp4_gemm_skinny_traits.h. Weights do not depend on the previous kernel: the first stages'
 // loads start before griddepcontrol.wait. Chunks of k beyond K are not copied; the upper half of a chunk that K % 64 =
