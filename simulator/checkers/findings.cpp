@@ -40,20 +40,6 @@ std::string instruction_text(const Kernel& kernel, uint32_t pc) {
   return text;
 }
 
-std::string lanes_text(uint32_t mask) {
-  std::string text;
-  for (int lane = 0; lane < kWarpSize; ++lane) {
-    if ((mask >> lane & 1) == 0) continue;
-    int last = lane;
-    while (last + 1 < kWarpSize && (mask >> (last + 1) & 1) != 0) ++last;
-    if (!text.empty()) text += ",";
-    text += std::to_string(lane);
-    if (last > lane) text += "-" + std::to_string(last);
-    lane = last;
-  }
-  return (std::popcount(mask) == 1 ? "lane " : "lanes ") + text;
-}
-
 std::string place_text(const Grid& grid, uint64_t block, uint32_t warp, uint32_t lanes) {
   const Dim3& shape = grid.config.grid;
   return "block " +

@@ -15,8 +15,6 @@ namespace sim::checkers {
 std::string buffer_text(const Block& block, const std::byte* p, bool is_shared);
 // "kernels/gemm/demo.cuh:212 st.shared.u32 (in load(), called at demo.cu:31)"
 std::string instruction_text(const Kernel& kernel, uint32_t pc);
-// "lanes 0-3,7"
-std::string lanes_text(uint32_t mask);
 std::string place_text(const Grid& grid, uint64_t block, uint32_t warp, uint32_t lanes);
 
 class FindingList {

@@ -120,4 +120,23 @@ void fault(Warp& w, const Instr& i, int lane, const std::string& what) {
   fault(w, i, lane, what, LaunchResult::Status::kIllegalInstruction);
 }
 
+std::string ranges(const std::vector<uint32_t>& sorted) {
+  std::string text;
+  for (size_t first = 0; first < sorted.size();) {
+    size_t last = first;
+    while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
+    if (!text.empty()) text += ",";
+    text += std::to_string(sorted[first]);
+    if (last > first) text += "-" + std::to_string(sorted[last]);
+    first = last + 1;
+  }
+  return text;
+}
+
+std::string lanes_text(uint32_t mask) {
+  std::vector<uint32_t> lanes;
+  for (uint32_t m = mask; m != 0; m &= m - 1) lanes.push_back(static_cast<uint32_t>(std::countr_zero(m)));
+  return (lanes.size() == 1 ? "lane " : "lanes ") + ranges(lanes);
+}
+
 }  // namespace sim

@@ -32,4 +32,9 @@ std::string to_string(const Dim3& d);
 // "block (17,0,0) thread 35"; `lane` < 0: "block (17,0,0) warp 1". Blocks of more than one dimension: "thread (3,2,0)".
 std::string who(const Warp& w, int lane);
 
+// "0-3,7" of ascending numbers.
+std::string ranges(const std::vector<uint32_t>& sorted);
+// "lane 7", "lanes 0-3,7"
+std::string lanes_text(uint32_t mask);
+
 }  // namespace sim

@@ -17,20 +17,6 @@ constexpr uint32_t kTurn = 1024;  // back edges after which others get their tur
 
 using Wait = Split::Wait;
 
-std::string lanes_text(uint32_t mask) {
-  std::string text;
-  for (int lane = 0; lane < kWarpSize; ++lane) {
-    if ((mask >> lane & 1) == 0) continue;
-    int last = lane;
-    while (last + 1 < kWarpSize && (mask >> (last + 1) & 1) != 0) ++last;
-    if (!text.empty()) text += ",";
-    text += std::to_string(lane);
-    if (last > lane) text += "-" + std::to_string(last);
-    lane = last;
-  }
-  return text;
-}
-
 // The lanes of w.mask leave the running split and wait at `i` for `members`.
 void park(Warp& w, const Instr& i, uint32_t members, bool is_rendezvous) {
   Split split;
@@ -49,7 +35,7 @@ void park(Warp& w, const Instr& i, uint32_t members, bool is_rendezvous) {
 void check_members(Warp& w, const Instr& i, uint32_t members) {
   if ((w.mask & ~members) != 0)
     fault(w, i, std::countr_zero(w.mask & ~members),
-          "lane is not in its own member mask (lanes " + lanes_text(members) + ")");
+          "lane is not in its own member mask (" + lanes_text(members) + ")");
 }
 
 // Nothing of the warp can run. Parked lanes can be helped only by lanes that wait at a CTA barrier.
@@ -62,8 +48,8 @@ void check_parked(Warp& w) {
   if (parked == nullptr) return;
   const Instr& i = w.kernel->code[parked->pc];
   fault(w, i, std::countr_zero(parked->mask),
-        "lanes " + lanes_text(parked->mask) + " wait here for lanes " +
-            lanes_text(parked->sync_mask & w.live & ~parked->mask) + ", which never come");
+        lanes_text(parked->mask) + " wait here for " + lanes_text(parked->sync_mask & w.live & ~parked->mask) +
+            ", which never come");
 }
 
 // The running split takes in those that are at its pc. Where lanes stay apart, a .sync instruction alone joins them.
@@ -233,7 +219,7 @@ bool converge(Warp& w, const Instr& i) {
   if (w.mask == w.live) return true;
   if (w.mask != w.active)
     fault(w, i, std::countr_zero(w.mask),
-          "an .aligned instruction under a guard that only lanes " + lanes_text(w.mask) + " pass");
+          "an .aligned instruction under a guard that only " + lanes_text(w.mask) + " pass");
   park(w, i, w.live, false);
   return false;
 }
