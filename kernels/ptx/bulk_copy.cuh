@@ -35,15 +35,8 @@ B12X_DEVICE void mbarrier_wait_parity(uint64_t* barrier, uint32_t parity) {
   }
 }
 
-// cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes [smem], [map, {x, y}], [barrier];
-//     PTX ISA 8.6, sm_90. x is the element index along the fastest dimension, y the row.
-B12X_DEVICE void cp_async_bulk_tensor_2d(void* smem, const TensorMap* map, int32_t x, int32_t y, uint64_t* barrier) {
-  const int32_t coordinates[2] = {x, y};
-  cuda::ptx::cp_async_bulk_tensor(cuda::ptx::space_shared, cuda::ptx::space_global, smem, map, coordinates, barrier);
-}
-
 // cp.async.bulk.tensor.3d.shared::cta.global.tile.mbarrier::complete_tx::bytes [smem], [map, {x, y, z}], [barrier];
-//     PTX ISA 8.6, sm_90. z is the matrix of a batch.
+//     PTX ISA 8.6, sm_90. x is the element index along the fastest dimension, y the row, z the matrix of a batch.
 B12X_DEVICE void cp_async_bulk_tensor_3d(void* smem, const TensorMap* map, int32_t x, int32_t y, int32_t z,
                                          uint64_t* barrier) {
   const int32_t coordinates[3] = {x, y, z};
@@ -51,7 +44,7 @@ B12X_DEVICE void cp_async_bulk_tensor_3d(void* smem, const TensorMap* map, int32
 }
 
 // cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes [smem], [global], bytes, [barrier];   PTX ISA 8.6,
-// sm_90 Addresses and size are multiples of 16.
+// sm_90. Addresses and size are multiples of 16.
 B12X_DEVICE void cp_async_bulk(void* smem, const void* global, uint32_t bytes, uint64_t* barrier) {
   cuda::ptx::cp_async_bulk(cuda::ptx::space_shared, cuda::ptx::space_global, smem, global, bytes, barrier);
 }

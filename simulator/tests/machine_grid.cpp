@@ -22,21 +22,6 @@ std::string entry(const std::string& body) {
   return header() + ".visible .entry k(.param .u64 data)\n{\n" + kRegisters + body + "\n$done:\nret;\n}\n";
 }
 
-// The grid barrier of every persistent kernel: the last arrival of a round opens the next.
-constexpr char kGridBarrier[] = R"(
-    bar.sync 0;
-    setp.ne.u32 %p1, %r0, 0;
-    @%p1 bra $joined;
-    mov.u32 %r2, %nctaid.x;
-    atom.release.gpu.global.add.u32 %r3, [%rd1], 1;
-  $spin:
-    ld.acquire.gpu.global.u32 %r4, [%rd1];
-    setp.lt.u32 %p2, %r4, %r2;
-    @%p2 bra $spin;
-  $joined:
-    bar.sync 0;
-)";
-
 }  // namespace
 
 TEST_CASE("bar.sync orders the warps of a block") {

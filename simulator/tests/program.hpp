@@ -151,4 +151,20 @@ inline std::string header(const char* target = "sm_120a") {
   return std::string(".version 8.8\n.target ") + target + "\n.address_size 64\n";
 }
 
+// The grid barrier of every persistent kernel, on the counter at %rd1 with tid.x in %r0: the last arrival of a round
+// opens the next.
+inline constexpr char kGridBarrier[] = R"(
+    bar.sync 0;
+    setp.ne.u32 %p1, %r0, 0;
+    @%p1 bra $joined;
+    mov.u32 %r2, %nctaid.x;
+    atom.release.gpu.global.add.u32 %r3, [%rd1], 1;
+  $spin:
+    ld.acquire.gpu.global.u32 %r4, [%rd1];
+    setp.lt.u32 %p2, %r4, %r2;
+    @%p2 bra $spin;
+  $joined:
+    bar.sync 0;
+)";
+
 }  // namespace sim::test

@@ -55,20 +55,6 @@ constexpr char kTickets[] = R"(
     add.s64 %rd2, %rd2, %rd1;
     st.global.u32 [%rd2+4], %r4;)";
 
-// The grid barrier of persistent kernels.
-constexpr char kGridBarrier[] = R"(
-    bar.sync 0;
-    setp.ne.u32 %p1, %r0, 0;
-    @%p1 bra $joined;
-    mov.u32 %r2, %nctaid.x;
-    atom.release.gpu.global.add.u32 %r3, [%rd1], 1;
-  $spin:
-    ld.acquire.gpu.global.u32 %r4, [%rd1];
-    setp.lt.u32 %p2, %r4, %r2;
-    @%p2 bra $spin;
-  $joined:
-    bar.sync 0;)";
-
 }  // namespace
 
 TEST_CASE("the same seed is the same run, other seeds are others") {

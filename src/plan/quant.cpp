@@ -45,6 +45,12 @@ void check_sizes(std::string_view op, int64_t rows, int64_t cols) {
   if (cols < 1 || cols > kMaxSize) fail(op, ": cols is ", cols, ", want 1 to ", kMaxSize);
 }
 
+void check_blocks(std::string_view op, int64_t cols, int block) {
+  if (cols % block != 0) {
+    fail(op, ": cols is ", cols, ", want a multiple of ", block, ": that many neighbours share one scale");
+  }
+}
+
 const char* name_of_input(QuantizeInput input) {
   switch (input) {
     case QuantizeInput::kPlain:
@@ -78,10 +84,7 @@ QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& dev
   const std::string_view op = "quantize_nvfp4";
   check_sizes(op, problem.rows, problem.cols);
   using Traits = Nvfp4QuantizeTraits;
-  if (problem.cols % Traits::kBlockElements != 0) {
-    fail(op, ": cols is ", problem.cols, ", want a multiple of ", Traits::kBlockElements,
-         ": that many neighbours share one scale");
-  }
+  check_blocks(op, problem.cols, Traits::kBlockElements);
   if (problem.groups < 0 || problem.groups > kMaxSize) {
     fail(op, ": groups is ", problem.groups, ", want 0 to ", kMaxSize);
   }
@@ -104,10 +107,7 @@ QuantizeMxfp8Plan plan_quantize_mxfp8(const QuantizeMxfp8Problem& problem, const
   const std::string_view op = "quantize_mxfp8";
   check_sizes(op, problem.rows, problem.cols);
   using Traits = Mxfp8QuantizeTraits;
-  if (problem.cols % Traits::kBlockElements != 0) {
-    fail(op, ": cols is ", problem.cols, ", want a multiple of ", Traits::kBlockElements,
-         ": that many neighbours share one scale");
-  }
+  check_blocks(op, problem.cols, Traits::kBlockElements);
   if (problem.rows * (problem.cols / Traits::kLaneElements) > std::numeric_limits<int32_t>::max()) {
     fail(op, ": ", problem.rows, " x ", problem.cols, " values, want fewer than 2^35");
   }
