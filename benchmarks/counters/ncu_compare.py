@@ -1,12 +1,12 @@
 """Holds the simulator's counters against NVIDIA's profiler, kernel by kernel, for the program kernels.cpp.
 
     python3 ncu_compare.py measure --program build/benchmarks/counter_kernels --out ncu.json     on a GPU, with ncu
-    .venv/bin/python benchmarks/counters/ncu_compare.py compare ncu.json [--gpu h200]            anywhere
+    .venv/bin/python benchmarks/counters/ncu_compare.py compare ncu.json [--table docs/counters.md]    anywhere
 
 `measure` needs Python alone and the permission to read performance counters. Both sides start each launch with an empty
 L2. Only what ptxas keeps one to one from PTX is judged (memory, tensor instructions, copies); the rest is printed to be
-looked at. docs/counters.md says what each counter means. Exit code of `compare`: 1 when a judged counter of a kernel is
-more than --tolerance away.
+looked at. docs/counters.md says what each counter means. A kernel that has changed since it was measured is named and
+left out. Exit code of `compare`: 1 when a judged counter of a kernel is more than --tolerance away.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+
+from kernel_code import checksums
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Pair:
     metrics: tuple[str, ...]
     is_judged: bool = True
     least: int = 0  # kernels in which both are below it are not judged: fixed costs of a launch would weigh more
+    only_where_ours: bool = False  # judged in kernels in which the simulator counts any
 
 
 _LSU = "l1tex__{}_pipe_lsu_mem_global_op_{}.sum"
@@ -45,7 +49,12 @@ PAIRS = (
     Pair("global_store_requests", (_LSU.format("t_requests", "st"),)),
     Pair("global_store_sectors", (_LSU.format("t_sectors", "st"),)),
     Pair("global_atomic_sectors", (_LSU.format("t_sectors", "atom"), _LSU.format("t_sectors", "red")), least=64),
-    Pair("tensor_inst", ("smsp__inst_executed_pipe_tensor.sum", "sm__inst_executed_pipe_tensor.sum")),
+    # ptxas loads some constants with HFMA2.MMA, which Hopper runs on the tensor pipe: it counts in kernels without mma.
+    Pair(
+        "tensor_inst",
+        ("smsp__inst_executed_pipe_tensor.sum", "sm__inst_executed_pipe_tensor.sum"),
+        only_where_ours=True,
+    ),
     Pair("l2_read_sectors", ("lts__t_sectors_srcunit_tex_op_read.sum",), is_judged=False),
     Pair("l2_write_sectors", ("lts__t_sectors_srcunit_tex_op_write.sum",), is_judged=False),
     Pair("dram_read_bytes", ("dram__bytes_read.sum",), least=1 << 20),
@@ -84,6 +93,11 @@ def value_of(row: dict[str, str]) -> float:
     return float(row["Metric Value"].replace(",", "")) * _UNITS.get(row["Metric Unit"], 1)
 
 
+def library_of(program: Path) -> Path:
+    """The library with the kernels that the program finds relative to itself."""
+    return program.resolve().parent.parent / "src" / "libb12x.so"
+
+
 def measure(arguments: argparse.Namespace) -> int:
     ncu = shutil.which("ncu")
     if ncu is None:
@@ -101,6 +115,7 @@ def measure(arguments: argparse.Namespace) -> int:
         kernel = row["Kernel Name"].split("(")[0]
         sums[kernel][row["Metric Name"]] += value_of(row)
         launches[kernel].add(row["ID"])
+    code = checksums(library_of(arguments.program))
     card = subprocess.run(
         ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True
     ).stdout.strip()
@@ -109,7 +124,10 @@ def measure(arguments: argparse.Namespace) -> int:
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "ncu": subprocess.run([ncu, "--version"], capture_output=True, text=True).stdout.split("\n")[-2].strip(),
         "command": " ".join(command),
-        "kernels": {name: {"launches": len(launches[name]), "metrics": dict(sums[name])} for name in sorted(sums)},
+        "kernels": {
+            name: {"code": code[name], "launches": len(launches[name]), "metrics": dict(sums[name])}
+            for name in sorted(sums)
+        },
     }
     arguments.out.write_text(json.dumps(record, indent=1) + "\n")
     print(f"{arguments.out}: {len(sums)} kernels on {card}")
@@ -141,11 +159,22 @@ class Row:
         return self.simulated / self.measured - 1
 
 
-def rows_of(record: dict, simulated: dict[str, dict]) -> list[Row]:
-    """Every counter of every kernel that both sides have. Raises SystemExit where the launches differ."""
+def stale(record: dict, simulated: dict[str, dict], code: dict[str, str]) -> dict[str, str]:
+    """Kernels of either side that cannot be compared, with the reason."""
+    recorded = record["kernels"]
+    reasons = {name: "is in the record and not launched any more" for name in recorded if name not in simulated}
+    reasons |= {name: "is not in the record" for name in simulated if name not in recorded}
+    for name in recorded.keys() & simulated.keys():
+        if recorded[name]["code"] != code.get(name):
+            reasons[name] = "has changed since it was measured"
+    return reasons
+
+
+def rows_of(record: dict, simulated: dict[str, dict], left_out: Collection[str] = ()) -> list[Row]:
+    """Every counter of every kernel not left out. Raises SystemExit where the launches differ."""
     rows = []
     for name, kernel in record["kernels"].items():
-        if name not in simulated:
+        if name in left_out:
             continue
         if simulated[name]["launches"] != kernel["launches"]:
             raise SystemExit(
@@ -159,28 +188,53 @@ def rows_of(record: dict, simulated: dict[str, dict]) -> list[Row]:
             ours, theirs = float(simulated[name]["counters"][pair.ours]), sum(there)
             if ours == theirs == 0:
                 continue
-            rows.append(Row(name, pair.ours, ours, theirs, pair.is_judged and max(ours, theirs) >= pair.least))
+            is_judged = pair.is_judged and max(ours, theirs) >= pair.least and (ours > 0 or not pair.only_where_ours)
+            rows.append(Row(name, pair.ours, ours, theirs, is_judged))
     return rows
+
+
+BEGIN, END = "<!-- ncu: made by benchmarks/counters/ncu_compare.py -->", "<!-- end of ncu -->"
+
+
+def table(record: dict, rows: list[Row], left_out: dict[str, str], summary: str) -> str:
+    """The page's section: a kernel a row, a judged counter a column, in them how far apart the two are."""
+    counters = [pair.ours for pair in PAIRS if any(row.is_judged and row.counter == pair.ours for row in rows)]
+    cells = {(row.kernel, row.counter): f"{row.error:+.1%}" if row.error else "=" for row in rows if row.is_judged}
+    lines = [BEGIN, f"{record['gpu']}, ncu {record['ncu'].split()[1]}, {record['date']}: {summary}.", ""]
+    lines += ["| kernel | " + " | ".join(counters) + " |", "| --- |" + " ---: |" * len(counters)]
+    for kernel in dict.fromkeys(row.kernel for row in rows):
+        values = " | ".join(cells.get((kernel, counter), "") for counter in counters)
+        lines.append(f"| {kernel.removeprefix('b12x_')} | {values} |")
+    if left_out:
+        lines += ["", *(f"- left out: `{name}` {reason}" for name, reason in sorted(left_out.items()))]
+    return "\n".join([*lines, END])
 
 
 def compare(arguments: argparse.Namespace) -> int:
     record = json.loads(arguments.record.read_text())
-    rows = rows_of(record, simulate(arguments.program, arguments.gpu))
-    if not rows:
-        raise SystemExit("ncu_compare: the record and the simulator have no kernel in common")
+    simulated = simulate(arguments.program, arguments.gpu)
+    left_out = stale(record, simulated, checksums(library_of(arguments.program)))
+    rows = rows_of(record, simulated, left_out)
     print(f"simulated {arguments.gpu} against {record['gpu']}, {record['ncu']}, {record['date']}\n")
     print("| kernel | counter | simulated | measured | difference |\n| --- | --- | ---: | ---: | ---: |")
     for row in rows:
         note = "" if row.is_judged else " (not judged)"
         print(f"| {row.kernel} | {row.counter}{note} | {row.simulated:,.0f} | {row.measured:,.0f} | {row.error:+.1%} |")
+    print()
+    for name, reason in sorted(left_out.items()):
+        print(f"left out: {name} {reason}")
     judged = [row for row in rows if row.is_judged]
     wrong = [row for row in judged if abs(row.error) > arguments.tolerance]
-    kernels = {row.kernel for row in judged}
-    print(
-        f"\n{len(judged) - len(wrong)} of {len(judged)} judged counters of {len(kernels)} kernels lie within "
-        f"{arguments.tolerance:.0%}"
+    summary = (
+        f"{len(judged) - len(wrong)} of {len(judged)} judged counters of {len({row.kernel for row in judged})} kernels "
+        f"lie within {arguments.tolerance:.0%}"
     )
-    return 1 if wrong else 0
+    print(summary)
+    if arguments.table:
+        section = table(record, rows, left_out, summary)
+        before, _, rest = arguments.table.read_text().partition(BEGIN)
+        arguments.table.write_text(before + section + rest.partition(END)[2])
+    return 1 if wrong or not judged else 0
 
 
 def main() -> int:
@@ -196,6 +250,7 @@ def main() -> int:
     two.add_argument("--program", type=Path, default=program)
     two.add_argument("--gpu", default="h200")
     two.add_argument("--tolerance", type=float, default=0.05)
+    two.add_argument("--table", type=Path, help="a page whose section of differences is written anew")
     two.set_defaults(run=compare)
     arguments = parser.parse_args()
     return arguments.run(arguments)

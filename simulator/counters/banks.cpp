@@ -25,10 +25,23 @@ uint32_t passes(const uint32_t* offset, uint32_t mask, uint32_t bytes, bool is_a
   return most;
 }
 
+// Whether every lane of `mask` has the offset of the lane `apart` from it, where that one takes part.
+bool in_pairs(const uint32_t* offset, uint32_t mask, int apart) {
+  for (uint32_t m = mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m), other = lane ^ apart;
+    if ((mask >> other & 1) != 0 && offset[lane] != offset[other]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-SharedCost shared_cost(const uint32_t* offset, uint32_t mask, uint32_t bytes, bool is_atomic) {
-  const uint32_t lanes = bytes <= kWord ? 32 : kRow / bytes;
+SharedCost shared_cost(const uint32_t* offset, uint32_t mask, uint32_t bytes, SharedAccess access) {
+  const bool is_atomic = access == SharedAccess::kAtomic;
+  uint32_t lanes = bytes <= kWord ? 32 : kRow / bytes;
+  if (lanes < 32 && access == SharedAccess::kLoad && (in_pairs(offset, mask, 1) || in_pairs(offset, mask, 2))) {
+    lanes *= 2;
+  }
   const uint32_t group = lanes == 32 ? ~0u : (1u << lanes) - 1;
   SharedCost cost;
   for (uint32_t first = 0; first < 32; first += lanes) {

@@ -139,7 +139,10 @@ class Counting : public Observer {
         const int l = std::countr_zero(m);
         offset[l] = static_cast<uint32_t>(at.of(l, a.bytes) - w.block->shared);
       }
-      cost = shared_cost(offset, mask, a.bytes, a.access == Access::kAtomic);
+      cost = shared_cost(offset, mask, a.bytes,
+                         a.access == Access::kRead    ? SharedAccess::kLoad
+                         : a.access == Access::kWrite ? SharedAccess::kStore
+                                                      : SharedAccess::kAtomic);
     }
     c[a.access == Access::kRead    ? Counter::kSharedLoadWavefronts
       : a.access == Access::kWrite ? Counter::kSharedStoreWavefronts

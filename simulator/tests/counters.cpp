@@ -83,6 +83,27 @@ TEST_CASE("8-byte accesses go in halves, 16-byte accesses in quarters") {
   CHECK(half[Counter::kSharedLoadWavefronts] == 2);
 }
 
+TEST_CASE("a wide load in which lanes read in pairs goes in groups twice as large") {
+  const std::string quad = "  ld.shared.v4.u32 {%r6, %r7, %r8, %r9}, [%r5];\n";
+  const std::string pair = "  ld.shared.v2.u32 {%r6, %r7}, [%r5];\n";
+  // Lane l reads row l >> 1, so that lanes l and l ^ 1 read the same: 16 rows of 16 bytes.
+  const std::string neighbours = "  shr.u32 %r4, %r3, 1;\n  mad.lo.u32 %r5, %r4, 16, %r2;\n";
+  CHECK(count(neighbours + quad)[Counter::kSharedLoadWavefronts] == 2);
+  CHECK(count(neighbours + "  st.shared.v4.u32 [%r5], {%r3, %r3, %r3, %r3};\n")[Counter::kSharedStoreWavefronts] == 4);
+  CHECK(count("  mov.u32 %r5, %r2;\n" + quad)[Counter::kSharedLoadWavefronts] == 2);
+  CHECK(count("  mov.u32 %r5, %r2;\n" + pair)[Counter::kSharedLoadWavefronts] == 1);
+  // Lane l reads row (l >> 2) + 8 (l & 1), as the scales of an A operand lie: lanes l and l ^ 2 read the same, and the
+  // two times four rows of 16 lanes meet in the same banks.
+  const Counts scales = count(
+      "  shr.u32 %r4, %r3, 2;\n  and.b32 %r5, %r3, 1;\n  mad.lo.u32 %r4, %r5, 8, %r4;\n"
+      "  mad.lo.u32 %r5, %r4, 16, %r2;\n" +
+      quad);
+  CHECK(scales[Counter::kSharedLoadWavefronts] == 4);
+  CHECK(scales[Counter::kSharedConflicts] == 2);
+  // Lane l reads row l >> 2: both kinds of pairs, and groups are doubled once.
+  CHECK(count("  shr.u32 %r4, %r3, 2;\n  mad.lo.u32 %r5, %r4, 16, %r2;\n" + quad)[Counter::kSharedLoadWavefronts] == 2);
+}
+
 TEST_CASE("a tile of ldmatrix costs one wavefront where its rows are swizzled, eight where they are not") {
   // Rows of 128 bytes: lane l names row l, 16-byte column 0, or column (l % 8) as the 128-byte swizzle places it.
   const std::string load = "  ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r6, %r7, %r8, %r9}, [%r5];\n";

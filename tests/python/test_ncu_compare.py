@@ -1,20 +1,19 @@
-"""benchmarks/counters/ncu_compare.py: reading ncu's table, and which counters are judged."""
+"""benchmarks/counters: ncu's table, which counters are judged, and the recorded numbers against the simulator."""
 
 from __future__ import annotations
 
-import importlib.util
+import argparse
 import sys
 from pathlib import Path
 
 import pytest
 
-_PATH = Path(__file__).parents[2] / "benchmarks" / "counters" / "ncu_compare.py"
-_SPEC = importlib.util.spec_from_file_location("ncu_compare", _PATH)
-assert _SPEC is not None and _SPEC.loader is not None
-ncu_compare = importlib.util.module_from_spec(_SPEC)
-sys.modules["ncu_compare"] = ncu_compare
-_SPEC.loader.exec_module(ncu_compare)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks" / "counters"))
 
+import ncu_compare
+from kernel_code import checksums_of_module
+
+ROOT = Path(__file__).resolve().parents[2]
 TABLE = """==PROF== Connected to process 12
 gemm[m=8 "quoted"]
 "ID","Kernel Name","Metric Name","Metric Unit","Metric Value"
@@ -36,7 +35,7 @@ def test_a_run_without_a_table_shows_what_ncu_said() -> None:
 
 
 def record(launches: int, **metrics: float) -> dict:
-    return {"kernels": {"twice": {"launches": launches, "metrics": metrics}}}
+    return {"kernels": {"twice": {"code": "c0de", "launches": launches, "metrics": metrics}}}
 
 
 def simulated(**counters: int) -> dict:
@@ -63,3 +62,52 @@ def test_another_number_of_launches_is_another_program() -> None:
 def test_the_first_known_name_of_a_metric_is_asked_for() -> None:
     pair = next(pair for pair in ncu_compare.PAIRS if pair.ours == "tensor_inst")
     assert ncu_compare.chosen_metrics(pair, {"sm__inst_executed_pipe_tensor"}) == ["sm__inst_executed_pipe_tensor.sum"]
+
+
+def test_the_tensor_pipe_is_not_judged_in_a_kernel_without_mma() -> None:
+    measured = record(2, **{"smsp__inst_executed_pipe_tensor.sum": 64.0})
+    assert not ncu_compare.rows_of(measured, simulated())[0].is_judged
+    assert ncu_compare.rows_of(measured, simulated(tensor_inst=64))[0].is_judged
+
+
+def test_kernels_that_cannot_be_compared_are_named() -> None:
+    assert ncu_compare.stale(record(2), simulated(), {"twice": "c0de"}) == {}
+    assert ncu_compare.stale(record(2), simulated(), {"twice": "bead"}) == {
+        "twice": "has changed since it was measured"
+    }
+    assert ncu_compare.stale(record(2), {}, {}) == {"twice": "is in the record and not launched any more"}
+    assert ncu_compare.stale({"kernels": {}}, simulated(), {}) == {"twice": "is not in the record"}
+
+
+MODULE = """//
+.version 9.5
+.target sm_90a
+.global .u32 _ZN48_INTERNAL_35c27ae3_17_twice_cu_75661ffb1xE;
+.visible .entry one()
+{
+.loc 1 4 0
+	add.u32 	%r1, %r1, 1;
+}
+.visible .entry two()
+{
+}
+	.section .debug_str
+"""
+
+
+def test_a_kernels_checksum_is_of_its_instructions() -> None:
+    first = checksums_of_module(MODULE)
+    assert first.keys() == {"one", "two"}
+    elsewhere = MODULE.replace("35c27ae3", "0").replace(".loc 1 4 0", ".loc 1 5 0").replace(", 1;", ", 1; // one")
+    assert checksums_of_module(elsewhere) == first
+    altered = checksums_of_module(MODULE.replace(", 1;", ", 2;"))
+    assert altered["one"] != first["one"] and altered["two"] == first["two"]
+
+
+def test_the_newest_record_of_a_gpu_agrees_with_the_simulated_card(capsys: pytest.CaptureFixture[str]) -> None:
+    newest = max((ROOT / "benchmarks" / "results").glob("counters-ncu-*.json"), key=lambda path: path.stem[-10:])
+    program = ROOT / "build" / "benchmarks" / "counter_kernels"
+    arguments = argparse.Namespace(record=newest, program=program, gpu="h200", tolerance=0.05, table=None)
+    assert ncu_compare.compare(arguments) == 0, capsys.readouterr().out
+    kernels = {line.split("|")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("| b12x")}
+    assert len(kernels) >= 6, "too many kernels have changed since: measure them again (docs/counters.md)"
