@@ -12,23 +12,26 @@ namespace bugs {
 namespace {
 
 const Scenario kScenarios[] = {
-    {"b01", "all lanes store, an elected lane arrives", "mbarriers", "race", "racecheck", 1, 64},
+    {"b01", "all lanes store, an elected lane arrives", "mbarriers", "race", "racecheck", 1, 64, Host::kOnce,
+     Gpu::kAccusesFix},
     {"b02", "a lane reads its neighbour's store without __syncwarp", "warps", "race", "racecheck"},
     {"b03", "ordinary stores, then a bulk store without a proxy fence", "stores", "race", "", 1, 64},
     {"b04", "a polled flag, then a TMA load of what it guards, without a proxy fence", "grids", "race", "", 2},
-    {"b05", "a buffer reused after another thread's wait_group.read", "stores", "race", "racecheck", 1, 64},
-    {"b06", "release and acquire of scope cta between two blocks", "grids", "race", "", 2},
-    {"b07", "one of two mbarriers is not waited for", "mbarriers", "race init", "racecheck"},
+    {"b05", "a buffer reused after another thread's wait_group.read", "stores", "race", "", 1, 64},
+    {"b06", "release and acquire of scope cta between two blocks", "grids", "race", "", 2, 32, Host::kOnce,
+     Gpu::kHangs},
+    {"b07", "one of two mbarriers is not waited for", "mbarriers", "race init", ""},
     {"b08", "a shared word that no tile has written", "warps", "init", "initcheck"},
     {"b09", "a tensor map edited while a load still reads it", "stores", "race", ""},
     {"b10", "an mbarrier's bytes reused without mbarrier.inval", "mbarriers", "sync", ""},
     {"b11", "a tensor store issued by every lane", "stores", "race", ""},
-    {"b12", "two loads into one buffer on two mbarriers", "mbarriers", "race", "racecheck"},
+    {"b12", "two loads into one buffer on two mbarriers", "mbarriers", "race", ""},
     {"b13", "ordinary zero fill of a buffer that cp.async is filling", "warps", "race", "racecheck"},
-    {"b14", "expect_tx of half the bytes", "mbarriers", "race init sync deadlock", "", 1, 32, Host::kOnce, true},
-    {"b15", "three arrivals where four are counted", "mbarriers", "deadlock", "", 1, 96, Host::kOnce, true},
-    {"b16", "a block barrier in a loop that lanes leave at different turns", "warps", "sync deadlock", "synccheck"},
-    {"b17", "cp.async.mbarrier.arrive without .noinc", "mbarriers", "deadlock", "", 1, 32, Host::kOnce, true},
+    {"b14", "expect_tx of half the bytes", "mbarriers", "race init sync deadlock", "", 1, 32, Host::kOnce, Gpu::kHangs},
+    {"b15", "three arrivals where four are counted", "mbarriers", "deadlock", "", 1, 96, Host::kOnce, Gpu::kHangs},
+    {"b16", "a block barrier in a loop that lanes leave at different turns", "warps", "sync deadlock", "", 1, 32,
+     Host::kOnce, Gpu::kHangs},
+    {"b17", "cp.async.mbarrier.arrive without .noinc", "mbarriers", "deadlock", "", 1, 32, Host::kOnce, Gpu::kHangs},
     {"b18", "block scales counted per 32 values where the format has one per 16", "warps", "init", "initcheck"},
     {"b19", "a graph launched with a buffer that was freed", "grids", "memcheck", "memcheck", 1, 32, Host::kStaleGraph},
     {"b20", "a dependent grid reads in place before griddepcontrol.wait", "grids", "race", "", 1, 32, Host::kDependent},
@@ -41,22 +44,23 @@ const Scenario kScenarios[] = {
     {"missing_syncwarp", "a tree reduction without __syncwarp", "warps", "race", "racecheck"},
     {"write_after_read", "a second round stores before the first is read", "warps", "race", "racecheck", 1, 64},
     {"barrier_count", "a named barrier counts a warp that does not come", "warps", "deadlock sync", "", 1, 64,
-     Host::kOnce, true},
-    {"wrong_parity", "a wait for the phase before the first", "mbarriers", "race init", "racecheck"},
-    {"expect_too_much", "expect_tx of 16 bytes too many", "mbarriers", "deadlock", "", 1, 32, Host::kOnce, true},
+     Host::kOnce, Gpu::kHangs},
+    {"wrong_parity", "a wait for the phase before the first", "mbarriers", "race init", "", 1, 32, Host::kOnce,
+     Gpu::kHangs},
+    {"expect_too_much", "expect_tx of 16 bytes too many", "mbarriers", "deadlock", "", 1, 32, Host::kOnce, Gpu::kHangs},
     {"init_unseen", "an mbarrier used before the block has seen its init", "mbarriers", "sync race", "", 1, 64,
-     Host::kOnce, true},
+     Host::kOnce, Gpu::kHangs},
     {"refill_unreleased", "a slot refilled while a warp still reads it", "mbarriers", "race sync", "racecheck", 1, 64,
-     Host::kOnce, true},
+     Host::kOnce, Gpu::kHangs},
     {"missing_proxy_fence", "a TMA store of ordinary stores without a proxy fence", "stores", "race", ""},
-    {"bulk_group_off_by_one", "wait_group.read 2 where two buffers alternate", "stores", "race", "racecheck"},
+    {"bulk_group_off_by_one", "wait_group.read 2 where two buffers alternate", "stores", "race", ""},
     {"copy_group_off_by_one", "cp.async.wait_group 2 where 1 is meant", "stores", "race init", "racecheck"},
     {"read_is_not_done", "a bulk store's result read after wait_group.read", "stores", "race", ""},
     {"narrow_atomic", "atomics of scope cta on one word from two blocks", "grids", "race", "", 2},
     {"relaxed_flag", "a relaxed flag between blocks without fences", "grids", "race", "", 2},
     {"last_arriver", "a split reduction whose blocks arrive without a fence", "grids", "race", "", 4},
     {"grid_too_large", "a grid barrier among more blocks than fit at once", "grids", "deadlock", "", 300, 1024,
-     Host::kOnce, true},
+     Host::kOnce, Gpu::kHangs},
 };
 
 struct Failure : std::runtime_error {
@@ -92,7 +96,12 @@ TensorMap map_of(CUdeviceptr words) {
 
 // The buffers of a launch. What is not freed here goes with the context.
 struct Buffers {
-  CUdeviceptr in = numbered(), out = zeros(kWords), raw = allocate(4 * kWords), flag = zeros(32);
+  CUdeviceptr in = numbered(), out = zeros(kWords), gap = allocate(4 * kWords), raw = allocate(4 * kWords),
+              flag = zeros(32);
+
+  // A GPU's driver puts buffers side by side: without a gap the word behind `out` is the first of `raw`, and that is
+  // what a tool without red zones sees.
+  Buffers() { check(cuMemFree(gap), "cuMemFree"); }
 
   static CUdeviceptr numbered() {
     std::vector<uint32_t> words(kWords);

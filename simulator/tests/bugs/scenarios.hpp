@@ -17,6 +17,13 @@ enum class Host : uint8_t {
   kDependent,    // twice, the second as a programmatic dependent of the first
 };
 
+// What a Hopper GPU does beyond running it.
+enum class Gpu : uint8_t {
+  kEnds,
+  kHangs,       // the bug never ends there, or not under a tool that slows it down
+  kAccusesFix,  // the tool that sees the bug also reports the fix, wrongly
+};
+
 struct Scenario {
   const char* name;   // b01 ... b20 are patterns of public bug reports, the others plain slips
   const char* what;   // one line for people
@@ -25,7 +32,7 @@ struct Scenario {
   const char* tool;   // of compute-sanitizer on a Hopper GPU that is expected to see it; "" none does
   uint32_t blocks = 1, threads = 32;
   Host host = Host::kOnce;
-  bool hangs = false;  // on a GPU
+  Gpu gpu = Gpu::kEnds;
 };
 
 std::span<const Scenario> scenarios();
