@@ -21,7 +21,8 @@ uint64_t sectors_in(uint64_t address, uint64_t bytes) {
 
 class Counting : public Observer {
  public:
-  Counting(const Grid& grid, L2& l2) : counts_(grid.kernel->code.size()), l2_(l2) {}
+  Counting(const Grid& grid, L2& l2)
+      : counts_(grid.kernel->code.size()), sms_(static_cast<size_t>(grid.card->sm_count)), l2_(l2) {}
 
   bool wants_instructions() const override { return true; }
   void instruction(Warp& w, const Instr& i) override {
@@ -30,13 +31,20 @@ class Counting : public Observer {
     c[Counter::kThreadInst] += lanes_in(w.active);
     c[Counter::kThreadInstOn] += lanes_in(w.mask);
     ++warp(w).executed;
+    SmCounts& here = sm(*w.block);
+    ++here.executed;
+    if (i.unit == Unit::kTensor) ++here.tensor;
   }
+  void block_ends(Block& block) override { ++sm(block).blocks; }
   void parked(Warp& w, const Instr& i) override {
     Counts& c = counts_[i.pc];
     --c[Counter::kInstExecuted];
     c[Counter::kThreadInst] -= static_cast<uint64_t>(std::popcount(w.mask));
     c[Counter::kThreadInstOn] -= static_cast<uint64_t>(std::popcount(w.mask));
     --warp(w).executed;
+    SmCounts& here = sm(*w.block);
+    --here.executed;
+    if (i.unit == Unit::kTensor) --here.tensor;
   }
 
   void access(Warp& w, const Instr& i, const MemoryAccess& a, const Pointers& at) override {
@@ -80,6 +88,7 @@ class Counting : public Observer {
     operation.each_range([&](const AsyncRange& r) {
       if (r.is_shared) {
         c[r.is_write ? Counter::kBulkLoadBytes : Counter::kBulkStoreBytes] += r.bytes;
+        if (r.is_write) sm(*w.block).bulk_load_bytes += r.bytes;
         return;
       }
       const L2Access kind = !r.is_write              ? L2Access::kRead
@@ -111,12 +120,29 @@ class Counting : public Observer {
       sum.warps[n].mbarrier_wait_fails += warps_[n].mbarrier_wait_fails;
       sum.warps[n].barrier_waits += warps_[n].barrier_waits;
     }
+    if (sum.sms.size() < sms_.size()) sum.sms.resize(sms_.size());
+    for (size_t n = 0; n < sms_.size(); ++n) {
+      sum.sms[n].blocks += sms_[n].blocks;
+      sum.sms[n].executed += sms_[n].executed;
+      sum.sms[n].tensor += sms_[n].tensor;
+      sum.sms[n].bulk_load_bytes += sms_[n].bulk_load_bytes;
+    }
   }
 
  private:
   WarpCounts& warp(const Warp& w) {
     if (w.index >= warps_.size()) warps_.resize(w.index + 1);
     return warps_[w.index];
+  }
+
+  // Warps of a block run many instructions before another block's do.
+  SmCounts& sm(const Block& block) {
+    if (&block != block_ || block.index != block_index_) {
+      block_ = &block;
+      block_index_ = block.index;
+      sm_ = &sms_[block.index % sms_.size()];
+    }
+    return *sm_;
   }
 
   static uint32_t lanes_in_shared(const Warp& w, const MemoryAccess& a, const Pointers& at) {
@@ -225,6 +251,10 @@ class Counting : public Observer {
 
   std::vector<Counts> counts_;  // by pc
   std::vector<WarpCounts> warps_;
+  std::vector<SmCounts> sms_;
+  const Block* block_ = nullptr;  // of the last instruction, and what it counts for
+  uint64_t block_index_ = 0;
+  SmCounts* sm_ = nullptr;
   L2& l2_;
   Request request_;
   uint64_t copies_[kWarpSize];  // of the cp.async that is being issued

@@ -94,6 +94,14 @@ std::string warps(const KernelSum& kernel) {
   return '[' + out + ']';
 }
 
+std::string sms(const KernelSum& kernel) {
+  std::string out;
+  for (const SmCounts& sm : kernel.sms)
+    out += (out.empty() ? "{" : ",{") + pair("blocks", sm.blocks) + ',' + pair("inst_executed", sm.executed) + ',' +
+           pair("tensor_inst", sm.tensor) + ',' + pair("bulk_load_bytes", sm.bulk_load_bytes) + '}';
+  return '[' + out + ']';
+}
+
 std::string place(const InstructionSum& i) { return "\"file\":" + json_text(i.file) + ',' + pair("line", i.line); }
 
 std::string lines(const KernelSum& kernel) {
@@ -136,8 +144,8 @@ std::string to_json(const Card& card) {
            ",\"module\":" + json_text(kernel.module) + ',' + pair("launches", kernel.launches) +
            ",\"counters\":" + object(sum, true) + ",\"pipes\":" + pipes(kernel) +
            ",\"tensor_utilisation_bound\":" + std::to_string(static_cast<double>(cycles) / static_cast<double>(bound)) +
-           ",\"tensor_forms\":" + tensor_forms(kernel) + ",\"warps\":" + warps(kernel) + ",\"lines\":" + lines(kernel) +
-           ",\"instructions\":" + instructions(kernel) + '}';
+           ",\"tensor_forms\":" + tensor_forms(kernel) + ",\"warps\":" + warps(kernel) + ",\"sms\":" + sms(kernel) +
+           ",\"lines\":" + lines(kernel) + ",\"instructions\":" + instructions(kernel) + '}';
   }
   return "{\"gpu\":" + json_text(card.key) + ',' + pair("l2_bytes", card.l2_bytes) + ",\"kernels\":[" + out + "]}";
 }

@@ -15,6 +15,12 @@ struct WarpCounts {
   uint64_t executed = 0, mbarrier_wait_fails = 0, barrier_waits = 0;
 };
 
+// What the blocks of one SM did. Block b of a grid is on SM b % SMs, as %smid says; where all blocks are resident at
+// once that is where hardware puts them, up to the order.
+struct SmCounts {
+  uint64_t blocks = 0, executed = 0, tensor = 0, bulk_load_bytes = 0;
+};
+
 struct InstructionSum {
   std::string text, file;  // of the source where the PTX has line information, else of the module
   uint32_t line = 0;
@@ -27,6 +33,7 @@ struct KernelSum {
   uint64_t launches = 0, last_grid = 0;
   std::vector<InstructionSum> instructions;
   std::vector<WarpCounts> warps;
+  std::vector<SmCounts> sms;
 };
 
 struct Sums {

@@ -129,6 +129,8 @@ def test_counters_come_per_kernel_line_and_instruction(program: Path) -> None:
     # Two warps; a warp reads and writes 128 bytes, 4 sectors.
     assert kernel["counters"]["global_load_sectors"] == kernel["counters"]["global_store_sectors"] == 8
     assert kernel["counters"]["dram_read_bytes"] == 256
+    assert [sm["blocks"] for sm in kernel["sms"][:3]] == [1, 1, 0]  # block b is on SM b
+    assert [sm["inst_executed"] for sm in kernel["sms"][:3]] == [10, 10, 0]
     lines = {(line["file"], line["line"]): line["counters"] for line in kernel["lines"]}
     assert lines["double.cu", 4]["global_load_requests"] == lines["double.cu", 5]["global_store_requests"] == 2
     load = next(i for i in kernel["instructions"] if i["ptx"].startswith("ld.global"))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 # Subcommand -> what it does. Its module is imported when it is used, so `b12x --help` does not load PyTorch.
 COMMANDS = {
+    "bench": "time kernels on a GPU, or count what they do on the simulator",
     "explain": "tell which kernel a GEMM gets on a card, and why",
     "generate": "write text with an NVFP4 mixture-of-experts model",
     "quantize": "make an NVFP4 model folder from a BF16 one",
@@ -36,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     argv = list(sys.argv[1:] if argv is None else argv)
     command = argv[0] if argv and argv[0] in COMMANDS else None
-    arguments = build_parser(command).parse_args(argv)
+    # `argv` is for records that say how to make them again.
+    arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
     logging.basicConfig(format="b12x: %(message)s", level=logging.INFO)
     try:
         return importlib.import_module(f"b12x.cli.{arguments.command}").run(arguments)

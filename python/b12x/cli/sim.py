@@ -131,12 +131,13 @@ def _without_dashes(command: list[str]) -> list[str]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from b12x.sim import page, progress, session, text
+    from b12x import progress
+    from b12x.sim import page, session, text
 
     settings = Settings(arguments.gpu, arguments.check, arguments.asynchronous, arguments.counts, arguments.cold_l2)
     seeds = [arguments.seed] if arguments.seeds is None else list(range(1, arguments.seeds + 1))
     command = _without_dashes(arguments.program)
-    with progress.bar(len(seeds)) as done:
+    with progress.bar("seeds", len(seeds)) as done:
         report = session.run(command, settings, seeds, done)
     if arguments.report == "json":
         _write(json.dumps(asdict(report), indent=1) + "\n", arguments.out)

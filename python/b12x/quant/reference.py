@@ -102,7 +102,7 @@ def quantize_mxfp8_reference(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def unpack_e2m1(packed: Tensor) -> Tensor:
     """float32 values [rows, cols] of packed uint8 [rows, cols/2]."""
-    table = torch.tensor(E2M1_VALUES + tuple(-v for v in E2M1_VALUES), dtype=torch.float32)
+    table = torch.tensor(E2M1_VALUES + tuple(-v for v in E2M1_VALUES), dtype=torch.float32, device=packed.device)
     codes = torch.stack((packed & 15, packed >> 4), dim=-1).flatten(-2)
     return table[codes.long()]
 

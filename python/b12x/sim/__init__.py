@@ -2,5 +2,5 @@
 
 library: where the simulator is, its environment variables, its functions by ctypes · cudart: whether a program needs
 NVIDIA's CUDA runtime, which is not supported · session: one command, one or many seeds, to a Report · text, page: a
-Report for a terminal, or as one HTML file · tracing: what `b12x sim trace` prints · progress: the bar over seeds
+Report for a terminal, or as one HTML file · tracing: what `b12x sim trace` prints
 """

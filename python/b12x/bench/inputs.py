@@ -1,0 +1,105 @@
+"""Inputs of a case and the calls that are measured, the same for a GPU ("cuda") and the simulator ("cpu").
+
+In: a case, a device. Out: calls without arguments. Data is random; what depends on it is nothing that is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+import b12x.gemm
+import b12x.quant
+from b12x._native import function
+from b12x.bench.cases import GemmCase, QuantCase
+from b12x.quant.layout import scale_shape, unswizzle_block_scale
+from b12x.quant.reference import (
+    dequantize_nvfp4_reference,
+    global_scale_of,
+    quantize_mxfp8_reference,
+    quantize_nvfp4_reference,
+)
+
+ALPHA = 2.0**-6
+CHECKED_ROWS = 64  # of a result: the whole of a large one would take longer than the benchmark
+
+
+@dataclass(frozen=True)
+class Operand:
+    """NVFP4: codes of any bits, scales from 2^-2 to 15 * 2^-3."""
+
+    packed: torch.Tensor
+    scales: torch.Tensor
+
+    @staticmethod
+    def random(rows: int, k: int, device: str) -> Operand:
+        return Operand(
+            torch.randint(0, 256, (rows, k // 2), dtype=torch.uint8, device=device),
+            torch.randint(0x28, 0x40, scale_shape(rows, k), dtype=torch.uint8, device=device),
+        )
+
+    def values(self) -> torch.Tensor:
+        rows, k = self.packed.shape[0], 2 * self.packed.shape[1]
+        return dequantize_nvfp4_reference(self.packed, unswizzle_block_scale(self.scales, rows, k // 16))
+
+
+class Gemm:
+    """The operands of a case, its output, and the call."""
+
+    def __init__(self, case: GemmCase, device: str) -> None:
+        self.a, self.b = Operand.random(case.m, case.k, device), Operand.random(case.n, case.k, device)
+        self.alpha = torch.full((1,), ALPHA, device=device)
+        self.out = torch.empty(case.m, case.n, dtype=getattr(torch, case.out), device=device)
+
+    def __call__(self) -> None:
+        b12x.gemm.nvfp4_gemm(self.a.packed, self.a.scales, self.b.packed, self.b.scales, self.alpha, out=self.out)
+
+    def relative_error(self) -> float:
+        """Of some rows of `out`, against FP64: the norm of the difference over that of the result."""
+        m = self.out.shape[0]
+        rows = torch.linspace(0, m - 1, min(m, CHECKED_ROWS), device=self.out.device).round().long()
+        want = self.a.values()[rows].double() @ self.b.values().double().T * ALPHA
+        return ((self.out[rows].double() - want).norm() / want.norm()).item()
+
+
+class Quant:
+    """One input of a case; a call returns the outputs that it has allocated."""
+
+    def __init__(self, case: QuantCase, device: str) -> None:
+        self.case = case
+        lead = (case.groups,) if case.groups > 1 else ()
+        cols = case.cols * (2 if case.kind == "silu_mul" else 1)
+        self.x = torch.randn(*lead, case.rows, cols, device=device).to(getattr(torch, case.dtype))
+        self.scale = torch.full((1,), 2.0**-8, device=device)
+
+    def __call__(self) -> tuple[torch.Tensor, ...]:
+        if self.case.kind == "mxfp8":
+            return b12x.quant.quantize_mxfp8(self.x)
+        if self.case.kind == "silu_mul":
+            return b12x.quant.silu_mul_quantize_nvfp4(self.x, self.scale)
+        if self.case.kind == "amax":
+            scale = torch.empty_like(self.scale)
+            function("global_scale")(self.x, scale)
+            return (scale,)
+        return b12x.quant.quantize_nvfp4(self.x, self.scale)
+
+    def is_right(self) -> bool:
+        """Whether the first rows of the outputs have the bytes of b12x.quant.reference, or of silu_mul the sizes."""
+        got = [output.cpu() for output in self()]
+        if self.case.kind == "amax":
+            return torch.equal(got[0][0], global_scale_of(self.x.cpu()))
+        if self.case.kind == "silu_mul":
+            return got[0].numel() + got[1].numel() == self.case.out_bytes
+        x = self.x.flatten(0, -2)[: min(CHECKED_ROWS, self.case.rows)].cpu()
+        if self.case.kind == "mxfp8":
+            want = quantize_mxfp8_reference(x)
+            return all(torch.equal(g[: len(x)], w) for g, w in zip(got, want, strict=True))
+        packed, _, _ = quantize_nvfp4_reference(x, self.scale.cpu()[0])
+        return torch.equal(got[0].flatten(0, -2)[: len(x)], packed)
+
+
+def calls_of(case: QuantCase, device: str, count: int) -> list[Callable[[], object]]:
+    """`count` calls, each with an input of its own."""
+    return [Quant(case, device) for _ in range(count)]
