@@ -60,7 +60,7 @@ struct GemmArgs {
   TensorView b;         // [n, k / 2] or [l, n, k / 2], likewise: weights as torch.nn.Linear stores them
   TensorView b_scales;  // l * gemm_scale_bytes(format, n, k) bytes, likewise
   TensorView alpha;     // [1] float32, usually gs_a * gs_b; data == nullptr means 1
-  TensorView bias{};    // [n] float32; data == nullptr means none
+  TensorView bias{};    // [n] float32, 16-byte aligned; data == nullptr means none
   // [m, n] or [l, m, n] of problem.out_dtype, columns adjacent, row and batch strides multiples of 8, 16-byte aligned
   TensorView out;
 };

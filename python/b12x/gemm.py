@@ -42,7 +42,7 @@ def nvfp4_gemm(
     out_dtype: bfloat16 (default; float16 for NumPy, which has no bfloat16), float16 or float32, by name or as a dtype.
     out: [m, n] or [l, m, n] array to write, columns adjacent, row and batch strides multiples of 8; its dtype decides.
         None allocates one.
-    bias: float32 [n], added to every row.
+    bias: float32 [n], added to every row; starts at a multiple of 16 bytes.
 
     Returns out, in a's framework.
     Raises ValueError for a wrong shape, dtype or layout, RuntimeError for a driver's failure.

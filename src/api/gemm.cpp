@@ -111,13 +111,17 @@ Checked check_args(const GemmPlan& plan, const GemmArgs& args, const Workspace& 
                   .alpha = static_cast<const float*>(args.alpha.data),
                   .bias = static_cast<const float*>(args.bias.data),
                   .workspace = static_cast<uint8_t*>(workspace.data)};
-  if (args.alpha.data != nullptr) check_scalar({kOp, "alpha", args.alpha}, here);
+  if (args.alpha.data != nullptr) {
+    check_scalar({kOp, "alpha", args.alpha}, here);
+    check_aligned({kOp, "alpha", args.alpha}, 4);
+  }
   if (args.bias.data != nullptr) {
     const Named bias{kOp, "bias", args.bias};
     check_dtype(bias, {DType::kF32});
     check_shape(bias, {p.n}, "n");
     check_contiguous(bias);
     check_device(bias, here);
+    check_aligned(bias, 16);
   }
   const Named out{kOp, "out", args.out};
   check_dtype(out, {p.out_dtype});
@@ -127,6 +131,9 @@ Checked check_args(const GemmPlan& plan, const GemmArgs& args, const Workspace& 
   if (p.m != 0 && workspace.bytes < plan.workspace_bytes) {
     fail(kOp, ": the workspace has ", workspace.bytes, " bytes, the plan wants ", plan.workspace_bytes,
          "; allocate plan.workspace_bytes and clear them once with workspace_init");
+  }
+  if (const auto past = reinterpret_cast<uintptr_t>(workspace.data) % 256; past != 0) {
+    fail(kOp, ": the workspace starts at a multiple of 256 bytes plus ", past, ", want a multiple of 256");
   }
   return checked;
 }

@@ -59,8 +59,10 @@ void check_device(const Named& named, MemoryDevice wanted) {
 }
 
 void check_aligned(const Named& named, size_t bytes) {
-  if (named.tensor.elements() == 0 || reinterpret_cast<uintptr_t>(named.tensor.data) % bytes == 0) return;
-  fail(head(named), "starts at an address that is not a multiple of ", bytes, " bytes; pass a copy");
+  const auto address = reinterpret_cast<uintptr_t>(named.tensor.data);
+  if (named.tensor.elements() == 0 || address % bytes == 0) return;
+  fail(head(named), "starts at a multiple of ", bytes, " bytes plus ", address % bytes, ", want a multiple of ", bytes,
+       "; pass a copy");
 }
 
 void check_scales(const Named& named, int64_t wanted, std::string_view meaning) {

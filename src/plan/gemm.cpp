@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "base/align.hpp"
@@ -237,7 +238,9 @@ std::vector<GemmCandidate> gemm_candidates(const GemmProblem& problem, const Dev
     const GemmCost other = gemm_cost(candidate.plan, device);
     const auto percent = [](int64_t a, int64_t b) { return b == 0 ? 100 : a * 100 / b; };
     candidate.reason = str("comes after the chosen one: ", percent(other.mma_count, cost.mma_count), " % of its MMAs, ",
-                           percent(other.read_bytes, cost.read_bytes), " % of its reads");
+                           percent(other.read_bytes, cost.read_bytes), " % of its reads, tiles of ",
+                           candidate.plan.tile_m, " x ", candidate.plan.tile_n, " on ", candidate.plan.launch.grid[0],
+                           " blocks, ", std::lround(100 * other.balance), " % balance");
   }
   return candidates;
 }

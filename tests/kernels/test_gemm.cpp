@@ -1,6 +1,7 @@
 // The GEMM kernels against the exact model of the tensor core (bit for bit, on cards that have the block-scaled MMA)
-// and against an FP64 product (everywhere): every route of the planner, edges of each, formats, batches, what is
-// refused. The sweep over sizes is gemm_sweep.cpp.
+// and against an FP64 product (everywhere): every route of the planner, edges of each, formats, batches. What is
+// refused is in test_gemm_refusals.cpp, graphs and streams in test_gemm_streams.cpp, the sweep over sizes in
+// gemm_sweep.cpp.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -216,85 +217,6 @@ TEST_CASE("a NaN scale reaches its own row or column and no other") {
       if (is_nan != (i / n == m - 2 || i % n == 5)) FAIL("row ", i / n, " column ", i % n, " is NaN: ", is_nan);
     }
   }
-}
-
-TEST_CASE("wrong arguments are refused by name, and nothing is launched") {
-  const Device device = card();
-  const Stream stream{device};
-  // The checks look at no byte: any addresses that are aligned will do.
-  std::vector<uint8_t> memory(8192);
-  auto* base = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory.data()) + 255) / 256 * 256);
-  const auto view = [&](DType dtype, std::initializer_list<int64_t> shape) {
-    return TensorView::contiguous(base, dtype, {}, shape);
-  };
-  const GemmArgs good{.a = view(DType::kU8, {4, 64}),
-                      .a_scales = view(DType::kU8, {1024}),
-                      .b = view(DType::kU8, {16, 64}),
-                      .b_scales = view(DType::kU8, {1024}),
-                      .alpha = {},
-                      .bias = {},
-                      .out = view(DType::kBf16, {4, 16})};
-  const GemmPlan plan = plan_gemm({.m = 4, .n = 16, .k = 128}, device.info());
-  load(plan, device);
-  const DeviceBuffer workspace(device, plan.workspace_bytes);
-  const auto message = [&](auto&& change) {
-    GemmArgs args = good;
-    change(args);
-    return message_of([&] { run_gemm(plan, args, {workspace.data(), workspace.bytes()}, stream); });
-  };
-  reset_kernel_stats(device);
-  CHECK(contains(message([](GemmArgs& g) { g.a.shape[1] = 32; }), "a has shape [4, 32], want [4, 64] = m, k / 2"));
-  CHECK(contains(message([](GemmArgs& g) { g.b.shape[0] = 8; }), "b has shape [8, 64], want [16, 64] = n, k / 2"));
-  CHECK(contains(message([&](GemmArgs& g) { g.b = view(DType::kU8, {2, 16, 64}); }),
-                 "b has shape [2, 16, 64], want [1, 16, 64] = l, n, k / 2"));
-  CHECK(contains(message([](GemmArgs& g) { g.a.dtype = DType::kF16; }), "a has dtype float16, want uint8"));
-  CHECK(contains(message([](GemmArgs& g) { g.a.strides[0] = 72; }),
-                 "a has row stride 72, want a multiple of 16 (16 bytes are moved at once) of at least 64"));
-  CHECK(contains(message([](GemmArgs& g) { g.a.strides[0] = 48; }), "a has row stride 48, want a multiple of 16"));
-  CHECK(contains(message([](GemmArgs& g) { g.a.strides[1] = 2; }), "a has column stride 2, want 1"));
-  CHECK(contains(message([](GemmArgs& g) { g.b_scales.shape[0] = 512; }),
-                 "b_scales has 512 bytes, want 1024 = align(n, 128) * align(k / 16, 4)"));
-  CHECK(contains(message([](GemmArgs& g) { g.b_scales.dtype = DType::kF32; }),
-                 "b_scales has dtype float32, want uint8 or float8_e4m3fn"));
-  CHECK(contains(message([](GemmArgs& g) { g.a.data = static_cast<char*>(g.a.data) + 8; }),
-                 "a starts at an address that is not a multiple of 16"));
-  CHECK(contains(message([](GemmArgs& g) { g.b.device = {Place::kCuda, 0}; }), "b is on cuda:0, want cpu"));
-  CHECK(contains(message([](GemmArgs& g) { g.out.dtype = DType::kF16; }), "out has dtype float16, want bfloat16"));
-  CHECK(contains(message([](GemmArgs& g) { g.out.strides[0] = 20; }), "row stride 20, want a multiple of 8"));
-  CHECK(contains(message([](GemmArgs& g) { g.alpha = g.out; }), "alpha has dtype bfloat16, want float32"));
-  CHECK(
-      contains(message([&](GemmArgs& g) { g.bias = view(DType::kF32, {15}); }), "bias has shape [15], want [16] = n"));
-  CHECK(contains(message([&](GemmArgs& g) { g.bias = view(DType::kBf16, {16}); }),
-                 "bias has dtype bfloat16, want float32"));
-  CHECK(contains(message_of([&] { run_gemm(plan, good, {}, stream); }), "the workspace has 0 bytes, the plan wants "));
-  CHECK(kernel_stats(device).empty());
-}
-
-TEST_CASE("a batch is refused where it overlaps or its stride is no multiple of 16 bytes") {
-  const Device device = card();
-  const Stream stream{device};
-  const GemmPlan plan = plan_gemm({.m = 64, .n = 16, .k = 64, .l = 2}, device.info());
-  load(plan, device);
-  std::vector<uint8_t> memory(16384);
-  auto* base = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory.data()) + 255) / 256 * 256);
-  GemmArgs args{.a = TensorView::contiguous(base, DType::kU8, {}, {2, 64, 32}),
-                .a_scales = TensorView::contiguous(base, DType::kU8, {}, {1024}),
-                .b = TensorView::contiguous(base, DType::kU8, {}, {2, 16, 32}),
-                .b_scales = TensorView::contiguous(base, DType::kU8, {}, {1024}),
-                .alpha = {},
-                .bias = {},
-                .out = TensorView::contiguous(base, DType::kBf16, {}, {2, 64, 16})};
-  const auto message = [&](int64_t stride) {
-    args.a.strides[0] = stride;
-    return message_of([&] { run_gemm(plan, args, {}, stream); });
-  };
-  reset_kernel_stats(device);
-  CHECK(contains(message(2040), "a has batch stride 2040, want a multiple of 16 of at least 2048"));
-  CHECK(contains(message(0), "a has batch stride 0"));
-  CHECK(contains(message(2056), "a has batch stride 2056"));
-  args.a = TensorView::contiguous(base, DType::kU8, {}, {64, 32});
-  CHECK(contains(message_of([&] { run_gemm(plan, args, {}, stream); }), "a has shape [64, 32], want [2, 64, 32]"));
-  CHECK(kernel_stats(device).empty());
 }
 
 TEST_CASE("no tokens: nothing is launched") {

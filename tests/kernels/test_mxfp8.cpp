@@ -144,7 +144,7 @@ TEST_CASE("wrong arguments are refused by name, and nothing is launched") {
   CHECK(contains(message([](auto& a) { a.x.strides[0] = 16; }), "x has row stride 16"));
   CHECK(contains(message([](auto& a) { a.values.dtype = DType::kBf16; }), "values has dtype bfloat16, want uint8 or"));
   CHECK(contains(message([&](auto& a) { a.values.data = static_cast<uint8_t*>(values.data()) + 8; }),
-                 "values starts at an address that is not a multiple of 16"));
+                 "values starts at a multiple of 16 bytes plus 8, want a multiple of 16"));
   CHECK(contains(message([](auto& a) { a.scales.shape[1] = 2; }),
                  "scales has shape [4, 2], want [4, 1] = rows, cols / 32"));
   CHECK(contains(message([](auto& a) { a.scales.device = {Place::kCuda, 0}; }), "scales is on cuda:0, want cpu"));

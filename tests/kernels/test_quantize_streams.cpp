@@ -1,41 +1,14 @@
 // Quantisation in CUDA graphs, on two streams, and on memory past 2 GiB.
-#include <cuda.h>
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <vector>
 
+#include "tests/kernels/driver_support.hpp"
 #include "tests/kernels/quantize_support.hpp"
 
 using namespace b12x;
 using namespace b12x::testing;
 
 namespace {
-
-// A function of the driver that the card was opened with.
-template <class Function>
-Function driver_function(const char* name) {
-  static void* const library = dlopen(card().driver().c_str(), RTLD_NOW | RTLD_LOCAL);
-  REQUIRE(library != nullptr);
-  void* const symbol = dlsym(library, name);
-  REQUIRE(symbol != nullptr);
-  return reinterpret_cast<Function>(symbol);
-}
-
-struct OwnStream {
-  CUstream handle = nullptr;
-  OwnStream() {
-    const auto create = driver_function<decltype(&::cuStreamCreate)>("cuStreamCreate");
-    CUcontext context = nullptr;
-    REQUIRE(driver_function<decltype(&::cuDevicePrimaryCtxRetain)>("cuDevicePrimaryCtxRetain")(&context, 0) ==
-            CUDA_SUCCESS);
-    REQUIRE(driver_function<decltype(&::cuCtxSetCurrent)>("cuCtxSetCurrent")(context) == CUDA_SUCCESS);
-    REQUIRE(create(&handle, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS);
-  }
-  ~OwnStream() { driver_function<decltype(&::cuStreamDestroy)>("cuStreamDestroy_v2")(handle); }
-  OwnStream(const OwnStream&) = delete;
-  OwnStream& operator=(const OwnStream&) = delete;
-};
 
 // A matrix that has its global scale computed and is quantised under it.
 struct Chain {
@@ -80,23 +53,13 @@ struct Chain {
 TEST_CASE("captured once, replayed on inputs that changed") {
   Chain chain;
   const OwnStream stream;
-  CUgraph graph = nullptr;
-  CUgraphExec exec = nullptr;
-  REQUIRE(driver_function<decltype(&::cuStreamBeginCapture)>("cuStreamBeginCapture_v2")(
-              stream.handle, CU_STREAM_CAPTURE_MODE_GLOBAL) == CUDA_SUCCESS);
-  chain.launch({chain.device, stream.handle});
-  REQUIRE(driver_function<decltype(&::cuStreamEndCapture)>("cuStreamEndCapture")(stream.handle, &graph) ==
-          CUDA_SUCCESS);
-  REQUIRE(driver_function<CUresult (*)(CUgraphExec*, CUgraph, unsigned long long)>("cuGraphInstantiateWithFlags")(
-              &exec, graph, 0) == CUDA_SUCCESS);
+  const Graph graph(stream, [&] { chain.launch({chain.device, stream.handle}); });
   for (unsigned seed = 1; seed <= 3; ++seed) {
     const std::vector<float> values = chain.set_input(seed);
-    REQUIRE(driver_function<decltype(&::cuGraphLaunch)>("cuGraphLaunch")(exec, stream.handle) == CUDA_SUCCESS);
+    graph.replay(stream);
     check_status({chain.device, stream.handle});
     chain.check(values);
   }
-  driver_function<decltype(&::cuGraphExecDestroy)>("cuGraphExecDestroy")(exec);
-  driver_function<decltype(&::cuGraphDestroy)>("cuGraphDestroy")(graph);
 }
 
 TEST_CASE("two streams at once, each with its own workspace") {
@@ -119,11 +82,9 @@ TEST_CASE("rows and groups of x that lie past 2^32 bytes") {
   const DeviceBuffer x(device, (3 * kStride + kCols) * 2);
   std::vector<float> values = random_values(4 * kCols, 9);
   for (float& value : values) value = round_to(value, DType::kBf16);
-  const auto copy = driver_function<decltype(&::cuMemcpyHtoD)>("cuMemcpyHtoD_v2");
   for (int64_t row = 0; row < 4; ++row) {
     const std::vector<uint8_t> bytes = encode({&values[row * kCols], &values[row * kCols] + kCols}, DType::kBf16);
-    REQUIRE(copy(reinterpret_cast<CUdeviceptr>(x.data()) + row * kStride * 2, bytes.data(), bytes.size()) ==
-            CUDA_SUCCESS);
+    copy_to(static_cast<uint8_t*>(x.data()) + row * kStride * 2, bytes);
   }
   TensorView view = TensorView::contiguous(x.data(), DType::kBf16, {}, {2, 2, kCols});
   view.strides[0] = 2 * kStride, view.strides[1] = kStride;

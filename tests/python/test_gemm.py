@@ -168,7 +168,22 @@ def test_explain_tells_the_choice_without_running(capsys) -> None:
     assert main(["explain", "gemm", "4096", "4096", "4096", "--gpu", "gb10"]) == 0
     text = capsys.readouterr().out
     assert "* tiled 128x256" in text
-    assert "48 of 384 threads on 48 SMs" in text
+    for fact in (
+        "tile           128 x 256, 128 k a stage, 3 stages",
+        "blocks         48 of 384 threads on 48 SMs",
+        "shared memory  100,352 bytes a block",
+        "registers      168 a thread at launch",
+        "tiles          512, 80 of them cut along k; 10.67 waves",
+        "balance        ",
+        "MMAs           8,388,608, 8,388,608 without padding",
+        "bytes          52,428,800 compulsory, 452,984,832 copied by blocks",
+        "workspace      ",
+        "    skinny m<=8    takes at most 8 rows, m is 4096",
+        "    tiled 128x128  comes after the chosen one: 100 % of its MMAs, 133 % of its reads, tiles of 128 x 128 on",
+    ):
+        assert fact in text
+    assert main(["explain", "gemm", "0", "64", "64"]) == 0
+    assert "m is 0: a call returns without a launch" in capsys.readouterr().out
     assert main(["explain", "gemm", "1", "12", "64"]) == 1
     assert "n is 12, want a positive multiple of 8" in capsys.readouterr().err
 
@@ -208,6 +223,14 @@ def test_wrong_arguments_are_refused() -> None:
     )
     assert "alpha has dtype float64, want one of" in message(alpha=torch.ones(1, dtype=torch.float64)).replace(
         ": has", " has"
+    )
+    wide = torch.zeros(20)
+    assert "bias starts at a multiple of 16 bytes plus 4, want a multiple of 16; pass a copy" in message(
+        bias=wide[1:17]
+    )
+    assert "bias has shape [20], want [16] = n" in message(bias=wide)
+    assert "b_scales starts at a multiple of 16 bytes plus 8, want a multiple of 16" in message(
+        b_scales=torch.zeros(1032, dtype=torch.uint8)[8:]
     )
     assert "gemm: out has dtype int32, want bfloat16, float16 or float32" in message(
         out=torch.empty(4, 16, dtype=torch.int32)

@@ -75,7 +75,7 @@ def render(record: dict[str, Any]) -> str:
         "tile": f"{chosen['tile_m']} x {chosen['tile_n']}, {chosen['tile_k']} k a stage, {chosen['stages']} stages",
         "blocks": f"{chosen['blocks']} of {chosen['threads']} threads on {problem['sms']} SMs",
         "shared memory": f"{chosen['shared_bytes']:,} bytes a block",
-        "registers": f"{chosen['registers']} a thread at launch",
+        "registers": f"{chosen['registers']} a thread at launch, of the SM120 build",
         "tiles": f"{chosen['tiles']:,}, {chosen['shared_tiles']:,} of them cut along k; {chosen['waves']:.2f} waves",
         "balance": f"{100 * chosen['balance']:.1f} % of what all SMs could do beside the busiest",
         "MMAs": f"{chosen['mma_count']:,}, {chosen['useful_mma_count']:,} without padding",
@@ -83,6 +83,8 @@ def render(record: dict[str, Any]) -> str:
         "workspace": f"{chosen['workspace_bytes']:,} bytes",
     }
     lines = [chosen["plan"], ""]
+    if problem["m"] == 0:
+        lines = [chosen["plan"], "m is 0: a call returns without a launch", ""]
     lines += [f"  {name:14} {value}" for name, value in rows.items()]
     lines += ["", "candidates, the first that fits is taken:"]
     for candidate in record["candidates"]:
