@@ -11,6 +11,13 @@ namespace {
 // reset after a fault lets a test go on.
 void reset() { state().sticky_error = CUDA_SUCCESS; }
 
+// The depth of grids that wait for grids went with compute capability 9.0; graphics' limits belong to other contexts.
+bool has_limit(CUlimit limit) {
+  return limit == CU_LIMIT_STACK_SIZE || limit == CU_LIMIT_PRINTF_FIFO_SIZE || limit == CU_LIMIT_MALLOC_HEAP_SIZE ||
+         limit == CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT || limit == CU_LIMIT_MAX_L2_FETCH_GRANULARITY ||
+         limit == CU_LIMIT_PERSISTING_L2_CACHE_SIZE;
+}
+
 }  // namespace
 
 extern "C" {
@@ -140,9 +147,45 @@ CUresult CUDAAPI cuCtxGetStreamPriorityRange(int* least, int* greatest) {
     return CUDA_SUCCESS;
   });
 }
+CUresult CUDAAPI cuCtxGetLimit(size_t* value, CUlimit limit) {
+  return call([&] {
+    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!has_limit(limit)) return CUDA_ERROR_UNSUPPORTED_LIMIT;
+    *value = current_context()->limits[limit];
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuCtxSetLimit(CUlimit limit, size_t value) {
+  return call([&] {
+    if (!has_limit(limit)) return CUDA_ERROR_UNSUPPORTED_LIMIT;
+    if (limit == CU_LIMIT_MAX_L2_FETCH_GRANULARITY) value = std::min<size_t>(value, 128);
+    if (limit == CU_LIMIT_PERSISTING_L2_CACHE_SIZE) value = std::min<size_t>(value, state().card->l2_bytes);
+    current_context()->limits[limit] = value;
+    return CUDA_SUCCESS;
+  });
+}
+// A preference between shared memory and L1, which change no result; so does what the L2 keeps.
+CUresult CUDAAPI cuCtxGetCacheConfig(CUfunc_cache* config) {
+  return call([&] {
+    if (config == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    *config = current_context()->cache_config;
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuCtxSetCacheConfig(CUfunc_cache config) {
+  return call([&] {
+    if (config < CU_FUNC_CACHE_PREFER_NONE || config > CU_FUNC_CACHE_PREFER_EQUAL) return CUDA_ERROR_INVALID_VALUE;
+    current_context()->cache_config = config;
+    return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuCtxResetPersistingL2Cache() {
+  return call([] { return CUDA_SUCCESS; });
+}
 CUresult CUDAAPI cuCtxSynchronize() {
   return call([] {
     state().last_kernel_stream = nullptr;
+    trim_pools();
     return check_no_capture();
   });
 }

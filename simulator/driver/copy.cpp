@@ -35,7 +35,8 @@ Side destination(const CUDA_MEMCPY3D& c) {
 bool is_empty(const CUDA_MEMCPY3D& c) { return c.WidthInBytes == 0 || c.Height == 0 || c.Depth == 0; }
 
 CUresult check_shape(const CUDA_MEMCPY3D& c, const Side& side) {
-  if (side.type != CU_MEMORYTYPE_HOST && side.type != CU_MEMORYTYPE_DEVICE && side.type != CU_MEMORYTYPE_UNIFIED)
+  if (side.type < CU_MEMORYTYPE_HOST || side.type > CU_MEMORYTYPE_UNIFIED) return CUDA_ERROR_INVALID_VALUE;
+  if (side.type == CU_MEMORYTYPE_ARRAY)
     return report(CUDA_ERROR_NOT_SUPPORTED, "copies to and from CUDA arrays are not simulated", false);
   if (is_empty(c)) return CUDA_SUCCESS;
   if (side.base == 0) return CUDA_ERROR_INVALID_VALUE;

@@ -1,4 +1,5 @@
 // Device queries: one simulated card, ordinal 0.
+#include <cstdio>
 #include <cstring>
 
 #include "driver/state.hpp"
@@ -8,6 +9,7 @@ using namespace sim::driver;
 namespace {
 
 constexpr CUdevice kDevice = 0;
+constexpr char kBusId[] = "0000:00:00.0";
 
 CUresult attribute(const sim::Card& c, CUdevice_attribute which, int* value) {
   switch (which) {
@@ -93,6 +95,7 @@ CUresult attribute(const sim::Card& c, CUdevice_attribute which, int* value) {
     case CU_DEVICE_ATTRIBUTE_STREAM_PRIORITIES_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_GLOBAL_L1_CACHE_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_TENSOR_MAP_ACCESS_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED:
       *value = 1;
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_INTEGRATED:
@@ -102,7 +105,6 @@ CUresult attribute(const sim::Card& c, CUdevice_attribute which, int* value) {
     case CU_DEVICE_ATTRIBUTE_COMPUTE_MODE:
     case CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT:
     case CU_DEVICE_ATTRIBUTE_CLUSTER_LAUNCH:
-    case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
     case CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID:
@@ -156,6 +158,40 @@ CUresult CUDAAPI cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
     if (uuid == nullptr) return CUDA_ERROR_INVALID_VALUE;
     std::memset(uuid, 0, sizeof *uuid);
     std::strncpy(uuid->bytes, state().card->key, sizeof uuid->bytes - 1);
+    return CUDA_SUCCESS;
+  });
+}
+
+// The card is the only device of a bus that is not there: domain 0, bus 0, device 0.
+CUresult CUDAAPI cuDeviceGetPCIBusId(char* id, int length, CUdevice device) {
+  return on_device(device, [&] {
+    if (id == nullptr || length < static_cast<int>(sizeof kBusId)) return CUDA_ERROR_INVALID_VALUE;
+    std::memcpy(id, kBusId, sizeof kBusId);
+    return CUDA_SUCCESS;
+  });
+}
+
+// [domain:]bus:device[.function], in hexadecimal.
+CUresult CUDAAPI cuDeviceGetByPCIBusId(CUdevice* device, const char* id) {
+  return on_device(kDevice, [&] {
+    if (device == nullptr || id == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    unsigned domain = 0, bus = 0, slot = 0, function = 0;
+    if (std::sscanf(id, "%x:%x:%x.%x", &domain, &bus, &slot, &function) < 3) {
+      domain = function = 0;
+      if (std::sscanf(id, "%x:%x.%x", &bus, &slot, &function) < 2) return CUDA_ERROR_INVALID_VALUE;
+    }
+    if ((domain | bus | slot | function) != 0) return CUDA_ERROR_INVALID_DEVICE;
+    *device = kDevice;
+    return CUDA_SUCCESS;
+  });
+}
+
+// There is no second device, and none is its own peer.
+CUresult CUDAAPI cuDeviceCanAccessPeer(int* can, CUdevice device, CUdevice peer) {
+  return on_device(device, [&] {
+    if (can == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (peer != kDevice) return CUDA_ERROR_INVALID_DEVICE;
+    *can = 0;
     return CUDA_SUCCESS;
   });
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 CUgraph_st::~CUgraph_st() {
+  sim::driver::drop_objects(*this);
   for (const auto& node : nodes) sim::driver::state().live.erase(node.get());
   sim::driver::state().live.erase(this);
 }
@@ -44,6 +45,7 @@ std::unique_ptr<CUgraph_st> clone(const CUgraph_st& graph) {
   for (const auto& node : graph.nodes)
     for (const auto& edge : node->dependencies) twin[node.get()]->dependencies.push_back({twin[edge.from], edge.data});
   copy->next_node = graph.next_node;
+  retain_objects(*copy, graph);
   return copy;
 }
 
@@ -77,7 +79,8 @@ CUgraphNodeType type_of(const Work& work) {
   constexpr CUgraphNodeType kTypes[] = {CU_GRAPH_NODE_TYPE_EMPTY,      CU_GRAPH_NODE_TYPE_KERNEL,
                                         CU_GRAPH_NODE_TYPE_MEMCPY,     CU_GRAPH_NODE_TYPE_MEMSET,
                                         CU_GRAPH_NODE_TYPE_HOST,       CU_GRAPH_NODE_TYPE_EVENT_RECORD,
-                                        CU_GRAPH_NODE_TYPE_WAIT_EVENT, CU_GRAPH_NODE_TYPE_GRAPH};
+                                        CU_GRAPH_NODE_TYPE_WAIT_EVENT, CU_GRAPH_NODE_TYPE_GRAPH,
+                                        CU_GRAPH_NODE_TYPE_MEM_ALLOC,  CU_GRAPH_NODE_TYPE_MEM_FREE};
   static_assert(std::size(kTypes) == std::variant_size_v<Work>);
   return kTypes[work.index()];
 }
@@ -143,6 +146,10 @@ std::string label(const CUgraphNode_st& node) {
       return "event wait";
     case CU_GRAPH_NODE_TYPE_GRAPH:
       return "graph";
+    case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+      return "allocate";
+    case CU_GRAPH_NODE_TYPE_MEM_FREE:
+      return "free";
     default:
       return "empty";
   }
@@ -178,6 +185,7 @@ CUresult CUDAAPI cuGraphDestroy(CUgraph graph) {
 CUresult CUDAAPI cuGraphClone(CUgraph* out, CUgraph graph) {
   return on_graph(graph, [&](CUgraph_st& g) {
     if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (has_memory_nodes(g)) return CUDA_ERROR_NOT_SUPPORTED;
     *out = clone(g).release();
     state().live.insert(*out);
     return CUDA_SUCCESS;
@@ -259,6 +267,7 @@ CUresult CUDAAPI cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode* 
                                               const CUgraphEdgeData*, size_t count) {
   return on_graph(graph, [&](CUgraph_st& g) {
     if (count != 0 && (from == nullptr || to == nullptr)) return CUDA_ERROR_INVALID_VALUE;
+    if (has_memory_nodes(g)) return CUDA_ERROR_NOT_SUPPORTED;
     for (size_t i = 0; i < count; ++i) {
       if (!is_live(to[i]) || to[i]->graph != &g) return CUDA_ERROR_INVALID_VALUE;
       if (std::erase_if(to[i]->dependencies, [&](const auto& edge) { return edge.from == from[i]; }) == 0)
@@ -270,6 +279,7 @@ CUresult CUDAAPI cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode* 
 CUresult CUDAAPI cuGraphDestroyNode(CUgraphNode node) {
   return on_node(node, [](CUgraphNode_st& n) {
     CUgraph_st& graph = *n.graph;
+    if (has_memory_nodes(graph)) return CUDA_ERROR_NOT_SUPPORTED;
     for (const auto& other : graph.nodes)
       std::erase_if(other->dependencies, [&](const auto& edge) { return edge.from == &n; });
     state().live.erase(&n);

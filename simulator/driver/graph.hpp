@@ -20,6 +20,7 @@ struct CUgraphNode_st {
 struct CUgraph_st {
   std::vector<std::unique_ptr<CUgraphNode_st>> nodes;  // in the order of creation
   unsigned id = 0, next_node = 0;
+  std::map<CUuserObject, uint64_t> objects;  // references that it holds
   ~CUgraph_st();
 };
 struct CUgraphExec_st {
@@ -45,6 +46,9 @@ CUgraphNode find_copy(const CUgraph_st& graph, const CUgraphNode_st& original);
 std::vector<CUgraphNode_st*> topological_order(const CUgraph_st& graph, uint64_t seed);
 CUresult run_graph(const CUgraph_st& graph, const std::vector<CUgraphNode_st*>& order);
 CUgraphNodeType type_of(const Work& work);
+// Why `graph` cannot replace `mine` in an executable graph; success when it can. Nodes are paired in the order of their
+// creation.
+CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& graph);
 
 // A capture sequence: what the streams that take part in it submit becomes nodes of one graph.
 struct Capture {
@@ -62,6 +66,20 @@ void invalidate(Capture& capture);
 void leave_capture(CUstream_st& stream);  // before the stream goes: a sequence that loses a stream cannot be completed
 // The stream joins or waits inside a sequence, by an event that was last recorded in one.
 CUresult wait_captured(CUstream_st& stream, CUevent_st& event);
+
+// Memory nodes. A capturing stream's cuMemAllocAsync and cuMemFreeAsync become some; a graph that has them is
+// instantiated once at a time (own_memory), and before a launch nothing of the last one may be left allocated, or that
+// is freed.
+CUresult capture_allocation(CUstream_st& stream, size_t bytes, CUdeviceptr* out);
+CUresult capture_free(CUstream_st& stream, CUdeviceptr address);
+bool has_memory_nodes(const CUgraph_st& graph);
+CUresult own_memory(const CUgraph_st& graph);
+void disown_memory(const CUgraph_st& graph);
+CUresult prepare_memory(const CUgraph_st& graph, bool frees_what_is_left);
+
+// User objects: a copy of a graph holds as many references as the graph, until it goes.
+void retain_objects(CUgraph_st& by, const CUgraph_st& of);
+void drop_objects(CUgraph_st& graph);
 
 // For calls that the manual names as potentially unsafe while a sequence is captured (allocation, event queries, module
 // loading): CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, and the sequences concerned become invalid, unless the modes allow

@@ -22,6 +22,33 @@ CUresult run_graph(const CUgraph_st&, const std::vector<CUgraphNode_st*>& order)
   return CUDA_SUCCESS;
 }
 
+CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& graph) {
+  const auto differs = [](CUgraphExecUpdateResult why, CUgraphNode node, CUgraphNode from) {
+    return CUgraphExecUpdateResultInfo{why, node, from};
+  };
+  for (size_t i = 0; i < mine.nodes.size() && i < graph.nodes.size(); ++i) {
+    const CUgraphNode_st &a = *mine.nodes[i], &b = *graph.nodes[i];
+    CUgraphNode_st* node = graph.nodes[i].get();
+    if (a.work.index() != b.work.index()) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED, node, nullptr);
+    if (const auto* child = std::get_if<ChildWork>(&a.work)) {
+      const auto inner = compare(*child->graph, *std::get<ChildWork>(b.work).graph);
+      if (inner.result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return differs(inner.result, node, nullptr);
+    }
+    if (has_memory_nodes(mine)) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED, node, nullptr);
+    if (const auto* kernel = std::get_if<KernelWork>(&a.work);
+        kernel != nullptr && kernel->config.is_cooperative != std::get<KernelWork>(b.work).config.is_cooperative)
+      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED, node, nullptr);
+    if (a.dependencies.size() != b.dependencies.size())
+      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, nullptr);
+    for (size_t d = 0; d < a.dependencies.size(); ++d)
+      if (a.dependencies[d].from->id != b.dependencies[d].from->id)
+        return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, b.dependencies[d].from);
+  }
+  if (mine.nodes.size() != graph.nodes.size())
+    return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, nullptr, nullptr);
+  return differs(CU_GRAPH_EXEC_UPDATE_SUCCESS, nullptr, nullptr);
+}
+
 }  // namespace sim::driver
 
 namespace {
@@ -38,37 +65,11 @@ CUresult instantiate(CUgraphExec* out, CUgraph graph, unsigned long long flags, 
     *result = CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE;
     return report(CUDA_ERROR_INVALID_VALUE, "the graph has a cycle", false);
   }
+  if (const CUresult r = own_memory(*graph); r != CUDA_SUCCESS) return r;
   *result = CUDA_GRAPH_INSTANTIATE_SUCCESS;
   *out = exec.release();
   state().live.insert(*out);
   return CUDA_SUCCESS;
-}
-
-// Why `graph` cannot replace what `exec` runs; success when it can. Nodes are paired in the order of their creation.
-CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& graph) {
-  const auto differs = [](CUgraphExecUpdateResult why, CUgraphNode node, CUgraphNode from) {
-    return CUgraphExecUpdateResultInfo{why, node, from};
-  };
-  for (size_t i = 0; i < mine.nodes.size() && i < graph.nodes.size(); ++i) {
-    const CUgraphNode_st &a = *mine.nodes[i], &b = *graph.nodes[i];
-    CUgraphNode_st* node = graph.nodes[i].get();
-    if (a.work.index() != b.work.index()) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED, node, nullptr);
-    if (const auto* child = std::get_if<ChildWork>(&a.work)) {
-      const auto inner = compare(*child->graph, *std::get<ChildWork>(b.work).graph);
-      if (inner.result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return differs(inner.result, node, nullptr);
-    }
-    if (const auto* kernel = std::get_if<KernelWork>(&a.work);
-        kernel != nullptr && kernel->config.is_cooperative != std::get<KernelWork>(b.work).config.is_cooperative)
-      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED, node, nullptr);
-    if (a.dependencies.size() != b.dependencies.size())
-      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, nullptr);
-    for (size_t d = 0; d < a.dependencies.size(); ++d)
-      if (a.dependencies[d].from->id != b.dependencies[d].from->id)
-        return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, b.dependencies[d].from);
-  }
-  if (mine.nodes.size() != graph.nodes.size())
-    return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, nullptr, nullptr);
-  return differs(CU_GRAPH_EXEC_UPDATE_SUCCESS, nullptr, nullptr);
 }
 
 CUresult on_exec(CUgraphExec exec, const std::function<CUresult(CUgraphExec_st&)>& body) {
@@ -97,6 +98,7 @@ CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec exec) {
   return call({.context = false, .healthy = false}, [&] {
     if (!is_live(exec)) return CUDA_ERROR_INVALID_VALUE;
     state().live.erase(exec);
+    disown_memory(*exec->graph);
     delete exec;
     return CUDA_SUCCESS;
   });
@@ -127,8 +129,11 @@ CUresult CUDAAPI cuGraphLaunch(CUgraphExec exec, CUstream handle) {
   return on_exec(exec, [&](CUgraphExec_st& e) -> CUresult {
     const CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-    if (stream->capture != nullptr) return submit(handle, ChildWork{clone(*e.graph)});
+    if (stream->capture != nullptr)
+      return has_memory_nodes(*e.graph) ? CUDA_ERROR_NOT_SUPPORTED : submit(handle, ChildWork{clone(*e.graph)});
     if (const CUresult r = submit(handle, EmptyWork{}); r != CUDA_SUCCESS) return r;
+    const bool frees = (e.flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) != 0;
+    if (const CUresult r = prepare_memory(*e.graph, frees); r != CUDA_SUCCESS) return r;
     const uint64_t seed = state().options.seed;
     if (seed != 0) e.order = topological_order(*e.graph, seed + state().next_id++);
     return run_graph(*e.graph, e.order);

@@ -6,7 +6,8 @@ using namespace sim::driver;
 
 namespace {
 
-CUresult kernel_from(const CUDA_KERNEL_NODE_PARAMS& p, bool is_programmatic, bool is_cooperative, Work& out) {
+// A node's kernel: what `p` says, and attributes of `old`, which other calls set.
+CUresult kernel_from(const CUDA_KERNEL_NODE_PARAMS& p, const KernelWork& old, Work& out) {
   KernelWork work;
   const CUfunction f = p.func != nullptr ? p.func : reinterpret_cast<CUfunction>(p.kern);
   const CUresult r = make_kernel(f,
@@ -14,13 +15,14 @@ CUresult kernel_from(const CUDA_KERNEL_NODE_PARAMS& p, bool is_programmatic, boo
                                   .block = {p.blockDimX, p.blockDimY, p.blockDimZ},
                                   .cluster = {},
                                   .dynamic_shared_bytes = p.sharedMemBytes,
-                                  .is_cooperative = is_cooperative},
+                                  .is_cooperative = old.config.is_cooperative},
                                  p.kernelParams, p.extra, work);
-  work.is_programmatic = is_programmatic;
+  work.is_programmatic = old.is_programmatic;
+  work.priority = old.priority;
   out = std::move(work);
   return r;
 }
-CUresult make(const CUDA_KERNEL_NODE_PARAMS& p, Work& out) { return kernel_from(p, false, false, out); }
+CUresult make(const CUDA_KERNEL_NODE_PARAMS& p, Work& out) { return kernel_from(p, {}, out); }
 CUresult make(const CUDA_MEMCPY3D& p, Work& out) {
   CopyWork work;
   const CUresult r = make_copy(p, work);
@@ -91,9 +93,7 @@ CUresult set_kernel(CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_P
   return on_node<KernelWork>(exec, node, [&](CUgraphNode_st& n, KernelWork& old) -> CUresult {
     Work work;
     if (params == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    if (const CUresult r = kernel_from(*params, old.is_programmatic, old.config.is_cooperative, work);
-        r != CUDA_SUCCESS)
-      return r;
+    if (const CUresult r = kernel_from(*params, old, work); r != CUDA_SUCCESS) return r;
     n.work = std::move(work);
     return CUDA_SUCCESS;
   });
@@ -123,8 +123,16 @@ CUresult add_event(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependenc
   });
 }
 
+CUresult make_child(CUgraph child, Work& out) {
+  if (!is_live(child)) return CUDA_ERROR_INVALID_VALUE;
+  if (has_memory_nodes(*child))
+    return report(CUDA_ERROR_NOT_SUPPORTED, "a graph with memory nodes cannot be a child", false);
+  out = ChildWork{clone(*child)};
+  return CUDA_SUCCESS;
+}
+
 // cuGraphAddNode's parameters, one struct for every type.
-CUresult make(CUgraphNodeParams& p, Work& out) {
+CUresult make(const CUgraph_st& graph, CUgraphNodeParams& p, Work& out) {
   switch (p.type) {
     case CU_GRAPH_NODE_TYPE_KERNEL: {
       const CUDA_KERNEL_NODE_PARAMS_v3& k = p.kernel;
@@ -144,9 +152,11 @@ CUresult make(CUgraphNodeParams& p, Work& out) {
       out = EmptyWork{};
       return CUDA_SUCCESS;
     case CU_GRAPH_NODE_TYPE_GRAPH:
-      if (!is_live(p.graph.graph)) return CUDA_ERROR_INVALID_VALUE;
-      out = ChildWork{clone(*p.graph.graph)};
-      return CUDA_SUCCESS;
+      return make_child(p.graph.graph, out);
+    case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+      return make_allocation(p.alloc.bytesize, out, &p.alloc.dptr);
+    case CU_GRAPH_NODE_TYPE_MEM_FREE:
+      return make_free(graph, p.free.dptr, out);
     case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
       if (!is_live(p.eventRecord.event)) return CUDA_ERROR_INVALID_VALUE;
       out = RecordWork{p.eventRecord.event};
@@ -165,7 +175,7 @@ CUresult set_any(CUgraphExec exec, CUgraphNode node, CUgraphNodeParams* params) 
     CUgraphNode_st* found = find_node(exec, node);
     Work work;
     if (found == nullptr || params == nullptr || params->type != type_of(found->work)) return CUDA_ERROR_INVALID_VALUE;
-    if (const CUresult r = make(*params, work); r != CUDA_SUCCESS) return r;
+    if (const CUresult r = make(*found->graph, *params, work); r != CUDA_SUCCESS) return r;
     found->work = std::move(work);
     return CUDA_SUCCESS;
   });
@@ -196,11 +206,7 @@ CUresult CUDAAPI cuGraphAddEmptyNode(CUgraphNode* out, CUgraph graph, const CUgr
 }
 CUresult CUDAAPI cuGraphAddChildGraphNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies,
                                           size_t count, CUgraph child) {
-  return add(out, graph, dependencies, nullptr, count, [&](Work& work) {
-    if (!is_live(child)) return CUDA_ERROR_INVALID_VALUE;
-    work = ChildWork{clone(*child)};
-    return CUDA_SUCCESS;
-  });
+  return add(out, graph, dependencies, nullptr, count, [&](Work& work) { return make_child(child, work); });
 }
 CUresult CUDAAPI cuGraphAddEventRecordNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies,
                                            size_t count, CUevent event) {
@@ -210,10 +216,20 @@ CUresult CUDAAPI cuGraphAddEventWaitNode(CUgraphNode* out, CUgraph graph, const 
                                          CUevent event) {
   return add_event<WaitWork>(out, graph, dependencies, count, event);
 }
+CUresult CUDAAPI cuGraphAddMemAllocNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies, size_t count,
+                                        CUDA_MEM_ALLOC_NODE_PARAMS* params) {
+  return add(out, graph, dependencies, nullptr, count, [&](Work& work) -> CUresult {
+    return params != nullptr ? make_allocation(params->bytesize, work, &params->dptr) : CUDA_ERROR_INVALID_VALUE;
+  });
+}
+CUresult CUDAAPI cuGraphAddMemFreeNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies, size_t count,
+                                       CUdeviceptr address) {
+  return add(out, graph, dependencies, nullptr, count, [&](Work& work) { return make_free(*graph, address, work); });
+}
 CUresult CUDAAPI cuGraphAddNode_v2(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies,
                                    const CUgraphEdgeData* edges, size_t count, CUgraphNodeParams* params) {
   return add(out, graph, dependencies, edges, count,
-             [&](Work& work) { return params != nullptr ? make(*params, work) : CUDA_ERROR_INVALID_VALUE; });
+             [&](Work& work) { return params != nullptr ? make(*graph, *params, work) : CUDA_ERROR_INVALID_VALUE; });
 }
 
 CUresult CUDAAPI cuGraphKernelNodeGetParams_v2(CUgraphNode node, CUDA_KERNEL_NODE_PARAMS* params) {
@@ -248,6 +264,9 @@ CUresult CUDAAPI cuGraphKernelNodeGetAttribute(CUgraphNode node, CUkernelNodeAtt
     if (which == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) value->cooperative = work.config.is_cooperative;
     if (which == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
       value->programmaticStreamSerializationAllowed = work.is_programmatic;
+    if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) value->priority = work.priority;
+    if (which == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      value->clusterDim = {work.config.cluster.x, work.config.cluster.y, work.config.cluster.z};
     return CUDA_SUCCESS;
   });
 }
@@ -256,7 +275,17 @@ CUresult CUDAAPI cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAtt
   return on_node<KernelWork>(nullptr, node, [&](CUgraphNode_st&, KernelWork& work) {
     if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (which == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) work.config.is_cooperative = value->cooperative != 0;
+    if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) work.priority = value->priority;
     return CUDA_SUCCESS;
+  });
+}
+CUresult CUDAAPI cuGraphKernelNodeCopyAttributes(CUgraphNode to, CUgraphNode from) {
+  return on_node<KernelWork>(nullptr, from, [&](CUgraphNode_st&, KernelWork& source) {
+    return on_node<KernelWork>(nullptr, to, [&](CUgraphNode_st&, KernelWork& work) {
+      work.config.is_cooperative = source.config.is_cooperative;
+      work.priority = source.priority;
+      return CUDA_SUCCESS;
+    });
   });
 }
 CUresult CUDAAPI cuGraphMemcpyNodeGetParams(CUgraphNode node, CUDA_MEMCPY3D* params) {
@@ -315,6 +344,17 @@ CUresult CUDAAPI cuGraphExecMemsetNodeSetParams(CUgraphExec exec, CUgraphNode no
 }
 CUresult CUDAAPI cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode node, const CUDA_HOST_NODE_PARAMS* params) {
   return exec != nullptr ? set<HostWork>(exec, node, params) : CUDA_ERROR_INVALID_VALUE;
+}
+// The new graph must have the shape of the old one.
+CUresult CUDAAPI cuGraphExecChildGraphNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgraph child) {
+  if (exec == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  return on_node<ChildWork>(exec, node, [&](CUgraphNode_st& n, ChildWork& old) -> CUresult {
+    Work work;
+    if (const CUresult r = make_child(child, work); r != CUDA_SUCCESS) return r;
+    if (compare(*old.graph, *child).result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return CUDA_ERROR_INVALID_VALUE;
+    n.work = std::move(work);
+    return CUDA_SUCCESS;
+  });
 }
 CUresult CUDAAPI cuGraphExecEventRecordNodeSetEvent(CUgraphExec exec, CUgraphNode node, CUevent event) {
   return exec != nullptr ? set_event<RecordWork>(exec, node, event) : CUDA_ERROR_INVALID_VALUE;

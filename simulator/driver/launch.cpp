@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "checkers/checkers.hpp"
@@ -112,13 +113,26 @@ bool lets_dependents_start(const sim::Kernel& kernel) {
   });
 }
 
-CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream stream, void** params, void** extra,
-                bool is_programmatic = false) {
+// What a launch has beside its shape.
+struct Attributes {
+  bool is_programmatic = false;
+  std::optional<int> priority;  // else the stream's
+  std::vector<CUevent> events;  // recorded behind the kernel
+};
+
+CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream handle, void** params, void** extra,
+                const Attributes& attributes = {}) {
   return call({.context = true, .healthy = true, .leaves_pending = true}, [&]() -> CUresult {
     KernelWork work;
+    const CUstream_st* stream = find_stream(handle);
+    if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
     if (const CUresult r = make_kernel(f, config, params, extra, work); r != CUDA_SUCCESS) return r;
-    work.is_programmatic = is_programmatic;
-    return submit(stream, std::move(work));
+    work.is_programmatic = attributes.is_programmatic;
+    work.priority = attributes.priority.value_or(stream->priority);
+    CUresult r = submit(handle, std::move(work));
+    for (size_t i = 0; i < attributes.events.size() && r == CUDA_SUCCESS; ++i)
+      r = cuEventRecord(attributes.events[i], handle);
+    return r;
   });
 }
 
@@ -213,23 +227,42 @@ CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int grid_x, un
 }
 
 // Priorities and memory domains change when work may start, never what it computes: submission order is one of the
-// schedules that they allow. Programmatic serialisation lets the grid start early, which seeded runs do (run_chain).
+// schedules that they allow. Programmatic serialisation lets the grid start early, which seeded runs do (run_chain). An
+// event that others may pass once all blocks have started, or triggered, is recorded when the kernel has ended: later,
+// which is allowed as well.
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** params, void** extra) {
   if (config == nullptr || (config->numAttrs != 0 && config->attrs == nullptr)) return CUDA_ERROR_INVALID_VALUE;
   sim::LaunchConfig c{.grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
                       .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
                       .cluster = {},
                       .dynamic_shared_bytes = config->sharedMemBytes};
-  bool is_programmatic = false;
+  Attributes attributes;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
-    const CUlaunchAttribute& a = config->attrs[i];
-    if (a.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
-      is_programmatic = a.value.programmaticStreamSerializationAllowed != 0;
-    if (a.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) c.is_cooperative = a.value.cooperative != 0;
-    if (a.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
-      c.cluster = {a.value.clusterDim.x, a.value.clusterDim.y, a.value.clusterDim.z};
+    const CUlaunchAttributeValue& value = config->attrs[i].value;
+    switch (config->attrs[i].id) {
+      case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+        attributes.is_programmatic = value.programmaticStreamSerializationAllowed != 0;
+        break;
+      case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+        c.is_cooperative = value.cooperative != 0;
+        break;
+      case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+        c.cluster = {value.clusterDim.x, value.clusterDim.y, value.clusterDim.z};
+        break;
+      case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+        attributes.priority = value.priority;
+        break;
+      case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
+        attributes.events.push_back(value.programmaticEvent.event);
+        break;
+      case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
+        attributes.events.push_back(value.launchCompletionEvent.event);
+        break;
+      default:
+        break;
+    }
   }
-  return launch(f, c, config->hStream, params, extra, is_programmatic);
+  return launch(f, c, config->hStream, params, extra, attributes);
 }
 
 }  // extern "C"

@@ -38,9 +38,13 @@ CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by, const Origin& 
 
 CUresult release(CUdeviceptr address) {
   if (address == 0) return CUDA_SUCCESS;
-  if (!state().memory.free(address)) return CUDA_ERROR_INVALID_VALUE;
-  state().origins.erase(address);
-  state().last_kernel_stream = nullptr;  // freeing waits for the card
+  State& s = state();
+  const auto found = s.memory.find(address, 1);
+  if (!s.memory.free(address)) return CUDA_ERROR_INVALID_VALUE;
+  const auto origin = s.origins.find(address);
+  if (origin->second.pool != nullptr) origin->second.pool->used -= found->bytes;
+  s.origins.erase(origin);
+  s.last_kernel_stream = nullptr;  // freeing waits for the card
   return CUDA_SUCCESS;
 }
 

@@ -1,4 +1,4 @@
-// Modules and libraries, functions and kernels: PTX is parsed and lowered when it is loaded.
+// Modules and libraries: PTX is parsed and lowered when it is loaded. What one holds is in function.cpp.
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -54,7 +54,10 @@ CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string&
     s.live.insert(f.get());
     module->functions.push_back(std::move(f));
   }
-  for (const sim::GlobalVariable& g : module->program->globals) s.memory.register_host(g.address, g.bytes, g.name);
+  for (const sim::GlobalVariable& g : module->program->globals) {
+    s.memory.register_host(g.address, g.bytes, g.name);
+    s.origins[g.address] = {g.is_managed ? Origin::Kind::kManaged : Origin::Kind::kDevice};
+  }
   *out = module.get();
   s.live.insert(module.get());
   s.modules.emplace(module.get(), std::move(module));
@@ -65,7 +68,10 @@ CUresult unload(CUmodule module) {
   State& s = state();
   if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
   for (const auto& f : module->functions) s.live.erase(f.get());
-  for (const sim::GlobalVariable& g : module->program->globals) s.memory.unregister_host(g.address);
+  for (const sim::GlobalVariable& g : module->program->globals) {
+    s.memory.unregister_host(g.address);
+    s.origins.erase(g.address);
+  }
   s.live.erase(module);
   s.modules.erase(module);
   return CUDA_SUCCESS;
@@ -86,11 +92,12 @@ CUresult find_function(CUfunction* out, CUmodule module, const char* name) {
   return *out != nullptr ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 
-CUresult find_global(CUdeviceptr* address, size_t* bytes, CUmodule module, const char* name) {
+CUresult find_global(CUdeviceptr* address, size_t* bytes, CUmodule module, const char* name,
+                     bool must_be_managed = false) {
   if (name == nullptr) return CUDA_ERROR_INVALID_VALUE;
   if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
   for (const sim::GlobalVariable& g : module->program->globals) {
-    if (g.name != name) continue;
+    if (g.name != name || (must_be_managed && !g.is_managed)) continue;
     if (address != nullptr) *address = g.address;
     if (bytes != nullptr) *bytes = g.bytes;
     return CUDA_SUCCESS;
@@ -98,83 +105,14 @@ CUresult find_global(CUdeviceptr* address, size_t* bytes, CUmodule module, const
   return CUDA_ERROR_NOT_FOUND;
 }
 
-CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
-  if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-  const sim::Kernel& k = *f->kernel;
-  const auto limit = [](const uint32_t* n) { return static_cast<int>(n[0] * std::max(1u, n[1]) * std::max(1u, n[2])); };
-  switch (which) {
-    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
-      *value = k.reqntid[0] != 0 ? limit(k.reqntid) : k.maxntid[0] != 0 ? limit(k.maxntid) : 1024;
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
-      *value = static_cast<int>(k.static_shared_bytes);
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
-      *value = static_cast<int>(k.local_bytes);
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
-    case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
-    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
-      *value = 0;
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_PTX_VERSION:
-    case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
-      *value = state().card->cc_major * 10 + state().card->cc_minor;
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
-      *value = static_cast<int>(f->max_dynamic_shared_bytes);
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-      *value = f->preferred_carveout;
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
-      *value = f->non_portable_cluster;
-      return CUDA_SUCCESS;
-    default:
-      return CUDA_ERROR_NOT_SUPPORTED;  // registers, among others: PTX has none
-  }
-}
-
-CUresult set_attribute(CUfunction f, CUfunction_attribute which, int value) {
-  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-  switch (which) {
-    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: {
-      const uint64_t total = static_cast<uint64_t>(std::max(0, value)) + f->kernel->static_shared_bytes;
-      if (value < 0 || total > state().card->shared_per_block_optin) return CUDA_ERROR_INVALID_VALUE;
-      f->max_dynamic_shared_bytes = static_cast<uint32_t>(value);
-      return CUDA_SUCCESS;
-    }
-    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-      if (value < -1 || value > 100) return CUDA_ERROR_INVALID_VALUE;
-      f->preferred_carveout = value;
-      return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
-      f->non_portable_cluster = value;
-      return CUDA_SUCCESS;
-    default:
-      return CUDA_ERROR_INVALID_VALUE;
-  }
-}
-
-CUresult get_name(const char** name, CUfunction f) {
-  if (name == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-  *name = f->kernel->name.c_str();
-  return CUDA_SUCCESS;
-}
-
-CUresult get_param_info(CUfunction f, size_t index, size_t* offset, size_t* bytes) {
-  if (offset == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-  if (index >= f->kernel->params.size()) return CUDA_ERROR_INVALID_VALUE;
-  *offset = f->kernel->params[index].offset;
-  if (bytes != nullptr) *bytes = f->kernel->params[index].bytes;
+CUresult list(CUfunction* out, unsigned capacity, CUmodule module) {
+  if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (!is_live(module)) return CUDA_ERROR_INVALID_HANDLE;
+  for (size_t i = 0; i < module->functions.size() && i < capacity; ++i) out[i] = module->functions[i].get();
   return CUDA_SUCCESS;
 }
 
 CUmodule as_module(CUlibrary library) { return reinterpret_cast<CUmodule>(library); }
-CUfunction as_function(CUkernel kernel) { return reinterpret_cast<CUfunction>(kernel); }
 
 }  // namespace
 
@@ -209,33 +147,12 @@ CUresult CUDAAPI cuModuleGetFunctionCount(unsigned int* count, CUmodule module) 
     return CUDA_SUCCESS;
   });
 }
+CUresult CUDAAPI cuModuleEnumerateFunctions(CUfunction* functions, unsigned int capacity, CUmodule module) {
+  return call([&] { return list(functions, capacity, module); });
+}
 CUresult CUDAAPI cuModuleGetGlobal_v2(CUdeviceptr* address, size_t* bytes, CUmodule module, const char* name) {
   return call([&] { return find_global(address, bytes, module, name); });
 }
-CUresult CUDAAPI cuFuncGetAttribute(int* value, CUfunction_attribute which, CUfunction f) {
-  return call([&] { return get_attribute(value, which, f); });
-}
-CUresult CUDAAPI cuFuncSetAttribute(CUfunction f, CUfunction_attribute which, int value) {
-  return call([&] { return set_attribute(f, which, value); });
-}
-CUresult CUDAAPI cuFuncSetCacheConfig(CUfunction f, CUfunc_cache) {
-  return call([&] { return is_live(f) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; });
-}
-CUresult CUDAAPI cuFuncGetModule(CUmodule* module, CUfunction f) {
-  return call([&] {
-    if (module == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-    *module = f->module;
-    return CUDA_SUCCESS;
-  });
-}
-CUresult CUDAAPI cuFuncGetName(const char** name, CUfunction f) {
-  return call([&] { return get_name(name, f); });
-}
-CUresult CUDAAPI cuFuncGetParamInfo(CUfunction f, size_t index, size_t* offset, size_t* bytes) {
-  return call([&] { return get_param_info(f, index, offset, bytes); });
-}
-
 CUresult CUDAAPI cuLibraryLoadData(CUlibrary* out, const void* image, CUjit_option*, void**, unsigned int,
                                    CUlibraryOption*, void**, unsigned int) {
   return call({.context = false},
@@ -256,13 +173,8 @@ CUresult CUDAAPI cuLibraryGetKernelCount(unsigned int* count, CUlibrary library)
   return cuModuleGetFunctionCount(count, as_module(library));
 }
 CUresult CUDAAPI cuLibraryEnumerateKernels(CUkernel* kernels, unsigned int capacity, CUlibrary library) {
-  return call({.context = false}, [&] {
-    if (kernels == nullptr || !is_live(as_module(library))) return CUDA_ERROR_INVALID_HANDLE;
-    const auto& functions = as_module(library)->functions;
-    for (size_t i = 0; i < functions.size() && i < capacity; ++i)
-      kernels[i] = reinterpret_cast<CUkernel>(functions[i].get());
-    return CUDA_SUCCESS;
-  });
+  return call({.context = false},
+              [&] { return list(reinterpret_cast<CUfunction*>(kernels), capacity, as_module(library)); });
 }
 CUresult CUDAAPI cuLibraryGetModule(CUmodule* module, CUlibrary library) {
   return call([&] {
@@ -275,25 +187,7 @@ CUresult CUDAAPI cuLibraryGetModule(CUmodule* module, CUlibrary library) {
 CUresult CUDAAPI cuLibraryGetGlobal(CUdeviceptr* address, size_t* bytes, CUlibrary library, const char* name) {
   return call([&] { return find_global(address, bytes, as_module(library), name); });
 }
-CUresult CUDAAPI cuKernelGetFunction(CUfunction* out, CUkernel kernel) {
-  return call([&] {
-    if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    if (!is_live(as_function(kernel))) return CUDA_ERROR_INVALID_HANDLE;
-    *out = as_function(kernel);
-    return CUDA_SUCCESS;
-  });
+CUresult CUDAAPI cuLibraryGetManaged(CUdeviceptr* address, size_t* bytes, CUlibrary library, const char* name) {
+  return call({.context = false}, [&] { return find_global(address, bytes, as_module(library), name, true); });
 }
-CUresult CUDAAPI cuKernelGetAttribute(int* value, CUfunction_attribute which, CUkernel kernel, CUdevice) {
-  return call({.context = false}, [&] { return get_attribute(value, which, as_function(kernel)); });
-}
-CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute which, int value, CUkernel kernel, CUdevice) {
-  return call({.context = false}, [&] { return set_attribute(as_function(kernel), which, value); });
-}
-CUresult CUDAAPI cuKernelGetName(const char** name, CUkernel kernel) {
-  return call({.context = false}, [&] { return get_name(name, as_function(kernel)); });
-}
-CUresult CUDAAPI cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t* offset, size_t* bytes) {
-  return call({.context = false}, [&] { return get_param_info(as_function(kernel), index, offset, bytes); });
-}
-
 }  // extern "C"

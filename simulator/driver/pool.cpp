@@ -1,5 +1,7 @@
 // Stream-ordered allocation and memory pools. Work runs when it is submitted, so memory is there and gone at once;
-// pools keep books, not memory.
+// pools keep books, not memory. While a stream is captured, graph_memory.cpp makes nodes of its allocations.
+#include <algorithm>
+
 #include "driver/graph.hpp"
 
 using namespace sim::driver;
@@ -8,35 +10,62 @@ namespace {
 
 CUresult on_pool(CUmemoryPool pool, const std::function<CUresult(CUmemPoolHandle_st&)>& body) {
   return call({.context = false},
-              [&] { return pool == &state().default_pool || is_live(pool) ? body(*pool) : CUDA_ERROR_INVALID_VALUE; });
+              [&] { return state().pools.contains(pool) ? body(*pool) : CUDA_ERROR_INVALID_VALUE; });
 }
 CUresult on_device(CUdevice device, const std::function<CUresult()>& body) {
   return call({.context = false}, [&] { return device == 0 ? body() : CUDA_ERROR_INVALID_DEVICE; });
 }
 
-// In a graph, allocations would be nodes of their own, which are not simulated.
-CUresult check_stream(CUstream handle) {
-  const CUstream_st* stream = find_stream(handle);
+bool is_the_card(const CUmemLocation& location) {
+  return location.type == CU_MEM_LOCATION_TYPE_DEVICE && location.id == 0;
+}
+CUresult at_location(const CUmemLocation* location, CUmemAllocationType type, const std::function<CUresult()>& body) {
+  return call({.context = false}, [&]() -> CUresult {
+    if (location == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!is_the_card(*location) || type != CU_MEM_ALLOCATION_TYPE_PINNED)
+      return report(CUDA_ERROR_NOT_SUPPORTED, "pools of host and of managed memory are not simulated", false);
+    return body();
+  });
+}
+CUresult put(CUmemoryPool* out, CUmemoryPool pool) {
+  if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *out = pool;
+  return CUDA_SUCCESS;
+}
+CUresult set_current(CUmemoryPool pool) {
+  if (!state().pools.contains(pool)) return CUDA_ERROR_INVALID_VALUE;
+  state().current_pool = pool;
+  return CUDA_SUCCESS;
+}
+void trim(CUmemPoolHandle_st& pool, uint64_t least) {
+  pool.reserved = std::max(pool.used, std::min(pool.reserved, least));
+}
+
+// `captured` is the stream where it is being captured: allocations are nodes of the graph then.
+CUresult enter(CUstream handle, CUstream_st*& captured) {
+  CUstream_st* stream = find_stream(handle);
   if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
   if (stream->capture == nullptr) return submit(handle, EmptyWork{});
-  invalidate(*stream->capture);
-  return report(CUDA_ERROR_NOT_SUPPORTED, "memory nodes of graphs are not simulated: allocate before the capture",
-                false);
+  captured = stream;
+  return CUDA_SUCCESS;
 }
 
 CUresult allocate_from(CUdeviceptr* out, size_t bytes, CUmemoryPool pool, CUstream stream) {
-  if (const CUresult r = check_stream(stream); r != CUDA_SUCCESS) return r;
+  if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  CUstream_st* captured = nullptr;
+  if (const CUresult r = enter(stream, captured); r != CUDA_SUCCESS) return r;
+  if (captured != nullptr) return capture_allocation(*captured, bytes, out);
+  if (pool->most != 0 && bytes > pool->most - std::min(pool->most, pool->used)) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult r = allocate(out, bytes, "cuMemAllocAsync", {Origin::Kind::kPool, 0, pool});
-  if (r != CUDA_SUCCESS) return r;
-  pool->used += bytes;
-  pool->used_high = std::max(pool->used_high, pool->used);
-  return CUDA_SUCCESS;
+  if (r == CUDA_SUCCESS) note_allocated(*pool, bytes);
+  return r;
 }
 
 struct Attribute {
   int* policy = nullptr;
   uint64_t* number = nullptr;
-  bool is_writable = false, resets_only = false;
+  bool is_writable = false;
+  const uint64_t* resets_to = nullptr;  // a high mark: it can be set to 0 only, which makes it what is there now
 };
 Attribute find_attribute(CUmemPoolHandle_st& pool, CUmemPool_attribute which) {
   switch (which) {
@@ -48,17 +77,36 @@ Attribute find_attribute(CUmemPoolHandle_st& pool, CUmemPool_attribute which) {
     case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
       return {.number = &pool.release_threshold, .is_writable = true};
     case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+      return {.number = &pool.reserved};
     case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
       return {.number = &pool.used};
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+      return {.number = &pool.reserved_high, .is_writable = true, .resets_to = &pool.reserved};
     case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
-      return {.number = &pool.used_high, .is_writable = true, .resets_only = true};
+      return {.number = &pool.used_high, .is_writable = true, .resets_to = &pool.used};
+    case CU_MEMPOOL_ATTR_MAX_POOL_SIZE:
+      return {.number = &pool.most};
     default:
       return {};
   }
 }
 
 }  // namespace
+
+namespace sim::driver {
+
+void note_allocated(CUmemPoolHandle_st& pool, uint64_t bytes) {
+  pool.used += bytes;
+  pool.reserved = std::max(pool.reserved, pool.used);
+  pool.used_high = std::max(pool.used_high, pool.used);
+  pool.reserved_high = std::max(pool.reserved_high, pool.reserved);
+}
+
+void trim_pools() {
+  for (CUmemoryPool pool : state().pools) trim(*pool, pool->release_threshold);
+}
+
+}  // namespace sim::driver
 
 extern "C" {
 
@@ -70,13 +118,10 @@ CUresult CUDAAPI cuMemAllocFromPoolAsync(CUdeviceptr* out, size_t bytes, CUmemor
 }
 CUresult CUDAAPI cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
   return call([&]() -> CUresult {
-    if (const CUresult r = check_stream(stream); r != CUDA_SUCCESS) return r;
-    const auto found = state().memory.find(address, 1);
-    const auto origin = state().origins.find(address);
-    const CUmemoryPool pool = origin != state().origins.end() ? origin->second.pool : nullptr;
-    if (const CUresult r = address != 0 ? release(address) : CUDA_ERROR_INVALID_VALUE; r != CUDA_SUCCESS) return r;
-    if (pool == &state().default_pool || is_live(pool)) pool->used -= found->bytes;
-    return CUDA_SUCCESS;
+    if (address == 0) return CUDA_ERROR_INVALID_VALUE;
+    CUstream_st* captured = nullptr;
+    if (const CUresult r = enter(stream, captured); r != CUDA_SUCCESS) return r;
+    return captured != nullptr ? capture_free(*captured, address) : release(address);
   });
 }
 
@@ -84,9 +129,12 @@ CUresult CUDAAPI cuMemPoolCreate(CUmemoryPool* out, const CUmemPoolProps* props)
   return call({.context = false}, [&] {
     if (out == nullptr || props == nullptr || props->allocType != CU_MEM_ALLOCATION_TYPE_PINNED)
       return CUDA_ERROR_INVALID_VALUE;
-    if (props->location.type != CU_MEM_LOCATION_TYPE_DEVICE || props->location.id != 0) return CUDA_ERROR_INVALID_VALUE;
-    *out = new CUmemPoolHandle_st;
+    if (!is_the_card(props->location)) return CUDA_ERROR_INVALID_VALUE;
+    if (props->handleTypes != CU_MEM_HANDLE_TYPE_NONE)
+      return report(CUDA_ERROR_NOT_SUPPORTED, "pools that other processes share are not simulated", false);
+    *out = new CUmemPoolHandle_st{.most = props->maxSize};
     state().live.insert(*out);
+    state().pools.insert(*out);
     return CUDA_SUCCESS;
   });
 }
@@ -95,7 +143,10 @@ CUresult CUDAAPI cuMemPoolDestroy(CUmemoryPool pool) {
     State& s = state();
     if (&p == &s.default_pool) return CUDA_ERROR_INVALID_VALUE;
     if (s.current_pool == &p) s.current_pool = &s.default_pool;
+    for (auto& [address, origin] : s.origins)  // what is still allocated outlives its pool
+      if (origin.pool == &p) origin.pool = nullptr;
     s.live.erase(&p);
+    s.pools.erase(&p);
     delete &p;
     return CUDA_SUCCESS;
   });
@@ -113,14 +164,17 @@ CUresult CUDAAPI cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute wh
   return on_pool(pool, [&](CUmemPoolHandle_st& p) {
     const Attribute a = find_attribute(p, which);
     if (value == nullptr || !a.is_writable) return CUDA_ERROR_INVALID_VALUE;
-    if (a.resets_only && *static_cast<const cuuint64_t*>(value) != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (a.resets_to != nullptr && *static_cast<const cuuint64_t*>(value) != 0) return CUDA_ERROR_INVALID_VALUE;
     if (a.policy != nullptr) *a.policy = *static_cast<const int*>(value);
-    if (a.number != nullptr) *a.number = a.resets_only ? p.used : *static_cast<const cuuint64_t*>(value);
+    if (a.number != nullptr) *a.number = a.resets_to != nullptr ? *a.resets_to : *static_cast<const cuuint64_t*>(value);
     return CUDA_SUCCESS;
   });
 }
-CUresult CUDAAPI cuMemPoolTrimTo(CUmemoryPool pool, size_t) {
-  return on_pool(pool, [](CUmemPoolHandle_st&) { return CUDA_SUCCESS; });
+CUresult CUDAAPI cuMemPoolTrimTo(CUmemoryPool pool, size_t least) {
+  return on_pool(pool, [&](CUmemPoolHandle_st& p) {
+    trim(p, least);
+    return CUDA_SUCCESS;
+  });
 }
 CUresult CUDAAPI cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc* access, size_t count) {
   return on_pool(pool, [&](CUmemPoolHandle_st&) {
@@ -138,25 +192,22 @@ CUresult CUDAAPI cuMemPoolGetAccess(CUmemAccess_flags* flags, CUmemoryPool pool,
   });
 }
 CUresult CUDAAPI cuDeviceGetDefaultMemPool(CUmemoryPool* out, CUdevice device) {
-  return on_device(device, [&] {
-    if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    *out = &state().default_pool;
-    return CUDA_SUCCESS;
-  });
+  return on_device(device, [&] { return put(out, &state().default_pool); });
 }
 CUresult CUDAAPI cuDeviceGetMemPool(CUmemoryPool* out, CUdevice device) {
-  return on_device(device, [&] {
-    if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    *out = state().current_pool;
-    return CUDA_SUCCESS;
-  });
+  return on_device(device, [&] { return put(out, state().current_pool); });
 }
 CUresult CUDAAPI cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool) {
-  return on_device(device, [&] {
-    if (pool != &state().default_pool && !is_live(pool)) return CUDA_ERROR_INVALID_VALUE;
-    state().current_pool = pool;
-    return CUDA_SUCCESS;
-  });
+  return on_device(device, [&] { return set_current(pool); });
+}
+CUresult CUDAAPI cuMemGetDefaultMemPool(CUmemoryPool* out, CUmemLocation* location, CUmemAllocationType type) {
+  return at_location(location, type, [&] { return put(out, &state().default_pool); });
+}
+CUresult CUDAAPI cuMemGetMemPool(CUmemoryPool* out, CUmemLocation* location, CUmemAllocationType type) {
+  return at_location(location, type, [&] { return put(out, state().current_pool); });
+}
+CUresult CUDAAPI cuMemSetMemPool(CUmemLocation* location, CUmemAllocationType type, CUmemoryPool pool) {
+  return at_location(location, type, [&] { return set_current(pool); });
 }
 
 }  // extern "C"

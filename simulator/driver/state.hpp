@@ -36,6 +36,10 @@ struct CUmod_st {
 struct CUctx_st {
   unsigned flags = 0;
   bool is_primary = false;
+  // By CUlimit. Kernels need none of them: local memory is a kernel's own, printf and malloc on the device are not
+  // simulated. They are what programs set and read back.
+  size_t limits[CU_LIMIT_MAX] = {1024, 1 << 20, 8 << 20, 0, 2048, 128};
+  CUfunc_cache cache_config = CU_FUNC_CACHE_PREFER_NONE;
 };
 namespace sim::driver {
 struct Capture;
@@ -55,14 +59,17 @@ struct CUevent_st {
   std::shared_ptr<sim::driver::Capture> capture{};  // set while the last record was a captured one
   std::vector<CUgraphNode> frontier{};              // of the captured stream when it was recorded
 };
+// A pool keeps books, not memory: what it would have reserved, and how much of that is in use.
 struct CUmemPoolHandle_st {
-  int reuse_policies[3] = {1, 1, 1};  // follow events, opportunistic, internal dependencies
-  uint64_t release_threshold = 0, used = 0, used_high = 0;
+  int reuse_policies[3] = {1, 1, 1};         // follow events, opportunistic, internal dependencies
+  uint64_t release_threshold = 0, most = 0;  // most: what it may use, 0 = no limit
+  uint64_t used = 0, used_high = 0, reserved = 0, reserved_high = 0;
 };
 
 namespace sim::driver {
 
 struct KernelWork;
+struct GraphMemory;
 
 // What allocated a range, where Memory only knows that it is owned.
 struct Origin {
@@ -88,6 +95,9 @@ struct State {
   std::map<CUdeviceptr, Origin> origins;  // of owned ranges
   CUmemPoolHandle_st default_pool;
   CUmemoryPool current_pool = &default_pool;
+  std::set<CUmemoryPool> pools{&default_pool};
+  CUmemPoolHandle_st graph_pool;                     // the books of what memory nodes of graphs have allocated
+  std::map<CUdeviceptr, GraphMemory*> graph_memory;  // places of allocations that nodes make
   CUctx_st primary{.flags = 0, .is_primary = true};
   int primary_references = 0;
   CUresult sticky_error =
@@ -142,6 +152,9 @@ bool is_live(const T* handle) {
 // Memory of the card with what allocated it; release() forgets both.
 CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by, const Origin& origin = {});
 CUresult release(CUdeviceptr address);
+// The books of a pool: bytes come, or go. When the host waits for work, pools give back what is above their threshold.
+void note_allocated(CUmemPoolHandle_st& pool, uint64_t bytes);
+void trim_pools();
 
 // From B12X_SIM_* variables; "" or what is wrong with one of them. B12X_SIM_COUNTERS_FILE makes the process append its
 // counters to that file when it ends.

@@ -19,6 +19,7 @@ CUresult look(CUstream_st& stream) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }
   state().last_kernel_stream = nullptr;
+  trim_pools();
   return stream.is_legacy ? submit(&stream, EmptyWork{}) : CUDA_SUCCESS;
 }
 
@@ -92,6 +93,15 @@ CUresult CUDAAPI cuStreamSetAttribute(CUstream stream, CUstreamAttrID which, con
   return on_stream(stream, [&](CUstream_st& s) {
     if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) s.priority = std::clamp(value->priority, -5, 0);
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult CUDAAPI cuStreamCopyAttributes(CUstream to, CUstream from) {
+  return on_stream(from, [&](CUstream_st& source) {
+    CUstream_st* stream = find_stream(to);
+    if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
+    stream->priority = source.priority;
     return CUDA_SUCCESS;
   });
 }

@@ -25,6 +25,8 @@ struct Runner {
     return CUDA_SUCCESS;
   }
   CUresult operator()(const WaitWork& w) const { return is_live(w.event) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; }
+  CUresult operator()(const AllocateWork& w) const { return run_allocation(w); }
+  CUresult operator()(const FreeWork& w) const { return release(w.address); }
   CUresult operator()(const ChildWork& w) const { return run_graph(*w.graph, topological_order(*w.graph, 0)); }
 };
 

@@ -15,6 +15,7 @@ struct KernelWork {
   LaunchConfig config;
   std::vector<std::byte> params;  // the kernel's parameter block
   bool is_programmatic = false;   // may start before the grid ahead of it in its stream has ended
+  int priority = 0;               // told to who asks; submission order is a schedule that any priority allows
 };
 // Rows of bytes. HOST memory is not checked, DEVICE memory must lie in one allocation, UNIFIED is whichever it is.
 struct CopyWork {
@@ -36,7 +37,25 @@ struct EmptyWork {};
 struct ChildWork {
   std::shared_ptr<CUgraph_st> graph;
 };
-using Work = std::variant<EmptyWork, KernelWork, CopyWork, FillWork, HostWork, RecordWork, WaitWork, ChildWork>;
+// The place of an allocation that nodes of a graph make and free: the same address at every launch. Kept as long as the
+// node or a copy of it lives.
+struct GraphMemory {
+  CUdeviceptr address = 0;
+  size_t bytes = 0;
+  bool is_freed_inside = false;  // by a node of the same graph
+  bool is_instantiated = false;  // one executable graph at a time may have it
+  GraphMemory() = default;
+  GraphMemory(const GraphMemory&) = delete;
+  ~GraphMemory();
+};
+struct AllocateWork {
+  std::shared_ptr<GraphMemory> memory;
+};
+struct FreeWork {
+  CUdeviceptr address = 0;
+};
+using Work = std::variant<EmptyWork, KernelWork, CopyWork, FillWork, HostWork, RecordWork, WaitWork, ChildWork,
+                          AllocateWork, FreeWork>;
 
 CUresult run(const Work& work);
 
@@ -44,6 +63,11 @@ CUresult run(const Work& work);
 CUresult make_kernel(CUfunction function, const LaunchConfig& config, void** params, void** extra, KernelWork& out);
 CUresult make_copy(const CUDA_MEMCPY3D& shape, CopyWork& out);
 CUresult make_fill(const CUDA_MEMSET_NODE_PARAMS& shape, FillWork& out);
+
+// Memory nodes (graph_memory.cpp). A place for an allocation, and a free of one, which must be an allocation node's.
+CUresult make_allocation(size_t bytes, Work& out, CUdeviceptr* address);
+CUresult make_free(const CUgraph_st& graph, CUdeviceptr address, Work& out);
+CUresult run_allocation(const AllocateWork& work);
 
 // In a seeded run a kernel that lets dependents start waits for the next piece of work: `follows` says that this one
 // may start early behind it. run_pending() runs what has waited; every other call of the driver begins with it.

@@ -47,6 +47,7 @@ struct Allocation {
   uint64_t serial = 0;    // "cuMemAlloc #12"
   std::string name;       // how reports call it
   bool is_owned = false;  // allocated here (red zones, quarantine) or registered host memory
+  bool is_held = false;   // its place is kept when it is freed, for occupy()
 };
 class Memory {
  public:
@@ -54,6 +55,11 @@ class Memory {
   ~Memory();
   uint64_t allocate(uint64_t bytes, std::string name);  // 256-byte aligned, red zones around it; 0 when out of memory
   bool free(uint64_t address);                          // false: not the start of an owned allocation
+  // A place that allocations come and go at, as a graph's memory nodes need: hold() finds one, occupy() allocates it
+  // (false: it is allocated), free() leaves it held, let_go() gives it back, at once or when it is freed.
+  uint64_t hold(uint64_t bytes, std::string name);
+  bool occupy(uint64_t address);
+  void let_go(uint64_t address);
   bool register_host(uint64_t address, uint64_t bytes, std::string name);  // false: overlaps something registered
   bool unregister_host(uint64_t address);
   // The allocation that contains [address, address + bytes), or nothing.

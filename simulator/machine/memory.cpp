@@ -85,6 +85,32 @@ struct Memory::Impl {
     holes.emplace(size, address);
   }
 
+  // Space for a block of `bytes`, out of quarantine if need be; 0 when there is none.
+  uint64_t find_place(uint64_t bytes) {
+    if (bytes == 0 || bytes > reserved) return 0;
+    uint64_t address = place(footprint(bytes));
+    while (address == 0 && !quarantine.empty()) {
+      leave_quarantine();
+      address = place(footprint(bytes));
+    }
+    return address;
+  }
+
+  void enliven(Allocation allocation) {
+    if (tracks_writes) written.add(allocation.address, allocation.bytes);
+    bytes_in_use += allocation.bytes;
+    live[allocation.address] = std::move(allocation);
+    ++version;
+  }
+
+  void enter_quarantine(Allocation& dead) {
+    dead.is_held = false;
+    quarantine.push_back(dead.address);
+    quarantined_bytes += footprint(dead.bytes);
+    while (quarantine.size() > kQuarantineBlocks || (quarantined_bytes > kQuarantineBytes && quarantine.size() > 1))
+      leave_quarantine();
+  }
+
   void leave_quarantine() {
     const auto it = freed.find(quarantine.front());
     quarantine.pop_front();
@@ -119,38 +145,46 @@ Memory::~Memory() {
 
 uint64_t Memory::allocate(uint64_t bytes, std::string name) {
   std::unique_lock lock(impl_->mutex);
-  if (bytes == 0 || bytes > impl_->reserved) return 0;
-  const uint64_t size = Impl::footprint(bytes);
-  uint64_t address = impl_->place(size);
-  while (address == 0 && !impl_->quarantine.empty()) {
-    impl_->leave_quarantine();
-    address = impl_->place(size);
-  }
-  if (address == 0) return 0;
-  impl_->live[address] = {address, bytes, impl_->next_serial++, std::move(name), true};
-  if (impl_->tracks_writes) impl_->written.add(address, bytes);
-  impl_->bytes_in_use += bytes;
-  ++impl_->version;
+  const uint64_t address = impl_->find_place(bytes);
+  if (address != 0) impl_->enliven({address, bytes, impl_->next_serial++, std::move(name), true});
   return address;
+}
+
+uint64_t Memory::hold(uint64_t bytes, std::string name) {
+  std::unique_lock lock(impl_->mutex);
+  const uint64_t address = impl_->find_place(bytes);
+  if (address != 0) impl_->freed[address] = {address, bytes, impl_->next_serial++, std::move(name), true, true};
+  return address;
+}
+
+bool Memory::occupy(uint64_t address) {
+  std::unique_lock lock(impl_->mutex);
+  auto held = impl_->freed.extract(address);
+  if (held.empty()) return false;
+  impl_->enliven(std::move(held.mapped()));
+  return true;
+}
+
+void Memory::let_go(uint64_t address) {
+  std::unique_lock lock(impl_->mutex);
+  if (const auto live = impl_->live.find(address); live != impl_->live.end())
+    live->second.is_held = false;
+  else if (const auto freed = impl_->freed.find(address); freed != impl_->freed.end())
+    impl_->enter_quarantine(freed->second);
 }
 
 bool Memory::free(uint64_t address) {
   std::unique_lock lock(impl_->mutex);
   const auto it = impl_->live.find(address);
   if (it == impl_->live.end() || !it->second.is_owned) return false;
-  const uint64_t size = Impl::footprint(it->second.bytes);
   impl_->bytes_in_use -= it->second.bytes;
   // Whole pages go back to the system; what a dangling pointer then reads is zero.
   const uint64_t first = round_up(address, 4096), last = (address + it->second.bytes) / 4096 * 4096;
   if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
-  impl_->quarantine.push_back(address);
-  impl_->quarantined_bytes += size;
-  impl_->freed[address] = std::move(it->second);
+  Allocation& dead = impl_->freed[address] = std::move(it->second);
   impl_->live.erase(it);
   impl_->written.remove(address);
-  while (impl_->quarantine.size() > kQuarantineBlocks ||
-         (impl_->quarantined_bytes > kQuarantineBytes && impl_->quarantine.size() > 1))
-    impl_->leave_quarantine();
+  if (!dead.is_held) impl_->enter_quarantine(dead);
   ++impl_->version;
   return true;
 }

@@ -149,6 +149,7 @@ struct GlobalVariable {
   uint64_t address = 0;
   uint64_t bytes = 0;
   bool is_const = false;
+  bool is_managed = false;
 };
 
 struct Module {

@@ -64,7 +64,8 @@ Addresses place_globals(const ptx::Source& source, const ptx::Tree& tree, Module
     offset = align_up(offset, std::max<uint64_t>(variable->align, kStorageAlign));
     addresses[variable] = address_of[variable->name] = start + offset;
     const bool is_const = variable->space == ptx::VariableSpace::kConst;
-    module.globals.push_back({std::string(variable->name), start + offset, variable->bytes, is_const});
+    module.globals.push_back(
+        {std::string(variable->name), start + offset, variable->bytes, is_const, variable->is_managed});
     offset += variable->bytes;
   }
   // Device functions have no address: what calls through one is refused when its entry is lowered.

@@ -39,6 +39,7 @@ struct Variable {
   uint32_t align = 1;
   uint64_t bytes = 0;            // 0: `name[]`, only for extern arrays
   bool is_extern = false;        // declared here, defined elsewhere; shared: the launch's dynamic memory
+  bool is_managed = false;       // .attribute(.managed): host and card share it
   std::vector<uint64_t> values;  // initialiser, one per element; missing ones are zero. With a relocation: the addend
   std::vector<Relocation> relocations;
   Position position;

@@ -171,7 +171,10 @@ Variable Parser::parse_variable(VariableSpace space, bool is_extern) {
     expect('(');
     while (!take(')')) {
       if (lexer_.token().kind == Token::Kind::kEnd) lexer_.fail_expected("`)`");
-      lexer_.advance();
+      if (take_directive_if(".managed"))
+        variable.is_managed = true;
+      else
+        lexer_.advance();
     }
   }
   if (take_directive_if(".align")) align = take_align();

@@ -54,6 +54,28 @@ TEST_CASE("nodes run after what they depend on, in whatever order they were made
   CHECK(n == 1);
 }
 
+TEST_CASE("a user object lives as long as a caller or a graph or a copy of one holds it") {
+  Graph t;
+  int destroyed = 0;
+  const auto count_up = [](void* at) { ++*static_cast<int*>(at); };
+  CUuserObject object = nullptr;
+  CHECK(name_of(cuUserObjectCreate(&object, &destroyed, count_up, 1, 0)) == "CUDA_ERROR_INVALID_VALUE");
+  ok(cuUserObjectCreate(&object, &destroyed, count_up, 2, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+  ok(cuUserObjectRelease(object, 1));
+  ok(cuGraphRetainUserObject(t.graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE));  // the caller has none from here on
+  {
+    Executable exec(t.graph);
+    CUgraph copy = nullptr;
+    ok(cuGraphClone(&copy, t.graph));
+    ok(cuGraphReleaseUserObject(t.graph, object, 1));
+    CHECK(name_of(cuGraphReleaseUserObject(t.graph, object, 1)) == "CUDA_ERROR_INVALID_VALUE");
+    ok(cuGraphDestroy(copy));
+    CHECK(destroyed == 0);
+  }
+  ok(cuCtxSynchronize());
+  CHECK(destroyed == 1);
+}
+
 TEST_CASE("a cycle cannot be instantiated") {
   Graph t;
   Words x(1);
