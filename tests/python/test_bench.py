@@ -94,6 +94,7 @@ class TestOnTheSimulator:
             assert row["dram_read_cold_bytes"] >= row["operand_bytes"] > row["weight_bytes"]
             assert row["dram_read_warm_bytes"] == 0  # all of it stays in L2
             assert row["l2_read_bytes"] == 32 * row["counters"]["l2_read_sectors"]
+            assert sum(row["conflicts_by_line"].values()) == row["shared_conflicts"]
             assert not any("_us" in name or "gb_s" in name for name in row)
         svg = picture.read_text()
         assert "136 x 320" in svg
@@ -266,6 +267,33 @@ class TestTiming:
         times = timing.in_graph({"a": gpu.call("a", 10), "b": gpu.call("b", 30)})
         assert times == {"a": pytest.approx(10), "b": pytest.approx(30)}
         assert gpu.log[6:] == (["a"] * 20 + ["b"] * 20) * (1 + timing.MOST_ROUNDS)
+
+    def test_only_calls_on_memory_of_their_own_keep_their_outputs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        gpu = FakeCuda()
+        gpu.install(monkeypatch)
+        alive: list[int] = []
+
+        class Output:
+            def __init__(self) -> None:
+                alive.append(1)
+
+            def __del__(self) -> None:
+                alive.pop()
+
+        most = []
+
+        def call() -> Output:
+            gpu.call("a", 1)()
+            output = Output()
+            most.append(len(alive))
+            return output
+
+        timing.in_graph({"a": call})
+        assert max(most) == 1
+        most.clear()
+        timing.on_own_memory({"a": [call] * 5})
+        assert max(most) == 5
+        assert not alive
 
     def test_each_call_has_memory_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         gpu = FakeCuda()

@@ -105,5 +105,6 @@ def _memory(counters: dict[str, int], answer: dict[str, Any]) -> Row:
         "l2_read_bytes": SECTOR_BYTES * counters["l2_read_sectors"],
         "l2_write_bytes": SECTOR_BYTES * counters["l2_write_sectors"],
         "shared_conflicts": counters["shared_conflicts"],
+        "conflicts_by_line": answer["conflicts"],
         "inst_executed": counters["inst_executed"],
     }

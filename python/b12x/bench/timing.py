@@ -57,11 +57,15 @@ def _medians(calls: Mapping[str, Call], before: Call) -> dict[str, float]:
     return {name: statistics.median(times[name] for times in rounds) for name in calls}
 
 
-def captured(calls: Sequence[Call], stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
-    """A graph of the calls. What they return is kept to its end, so that no two of them share an output."""
+def captured(calls: Sequence[Call], stream: torch.cuda.Stream, is_apart: bool) -> torch.cuda.CUDAGraph:
+    """A graph of the calls. is_apart: what they return is kept to its end, so that no two of them share an output."""
     graph, kept = torch.cuda.CUDAGraph(), []
     with torch.cuda.graph(graph, stream=stream):
-        kept += [call() for call in calls]
+        for call in calls:
+            result = call()
+            if is_apart:
+                kept.append(result)
+            del result  # its memory is the next call's
     return graph
 
 
@@ -87,18 +91,18 @@ def after_flush(calls: Mapping[str, Call]) -> dict[str, float]:
 
 def in_graph(calls: Mapping[str, Call]) -> dict[str, float]:
     """Warm microseconds of each call."""
-    return _of_graphs({name: [call] * GRAPH_CALLS for name, call in calls.items()})
+    return _of_graphs({name: [call] * GRAPH_CALLS for name, call in calls.items()}, is_apart=False)
 
 
 def on_own_memory(calls: Mapping[str, Sequence[Call]]) -> dict[str, float]:
     """Cold microseconds of a call, without its launch: the calls of a name do the same on different memory."""
-    return _of_graphs(calls)
+    return _of_graphs(calls, is_apart=True)
 
 
-def _of_graphs(calls: Mapping[str, Sequence[Call]]) -> dict[str, float]:
+def _of_graphs(calls: Mapping[str, Sequence[Call]], is_apart: bool) -> dict[str, float]:
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         _warm_up([each[0] for each in calls.values()])
-        graphs = {name: captured(each, stream) for name, each in calls.items()}
+        graphs = {name: captured(each, stream, is_apart) for name, each in calls.items()}
         times = _medians({name: graph.replay for name, graph in graphs.items()}, lambda: None)
     return {name: us / len(calls[name]) for name, us in times.items()}

@@ -42,12 +42,16 @@ def answer(counters: Counters, bench: str, case: dict) -> dict:
         call = Quant(QuantCase(**case), "cpu")
         if not call.is_right():
             raise RuntimeError(f"{call.case}: the kernel's bytes are not the reference's: not counted")
-    call()  # kernels are loaded, the workspace is cleared
     (cold,), (warm,) = (counters.of(call, is_l2_cold) for is_l2_cold in (True, False))
     return {
         "kernel": cold["name"],
         "counters": cold["counters"],
         "sms": cold["sms"],
+        "conflicts": {
+            f"{line['file'].rsplit('/', 1)[-1]}:{line['line']}": line["counters"]["shared_conflicts"]
+            for line in cold["lines"]
+            if line["counters"].get("shared_conflicts")
+        },
         "dram_read_warm_bytes": warm["counters"]["dram_read_bytes"],
     }
 
