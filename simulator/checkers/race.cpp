@@ -103,6 +103,7 @@ void RaceChecker::fence(Warp& w, const Instr&, Fence kind, Order order, Scope sc
   each_class(lanes, w.mask, [&](LaneClass& c) {
     Knowledge& k = c.knowledge;
     if (kind == Fence::kProxyAsync) {
+      if (order == Order::kAcquire) return;  // of what the asynchronous proxy did, an mbarrier tells
       // A lane's fence covers what it has seen and its own accesses, not those of the lanes beside it.
       for (int s = 0; s < 2; ++s) {
         if (space != Space::kGeneric && (space == Space::kShared) != (s == 0)) continue;

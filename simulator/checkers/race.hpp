@@ -77,6 +77,7 @@ class RaceChecker : public Observer {
   void access(Warp& w, const Instr& i, const MemoryAccess& a, const Pointers& at) override;
   void warp_sync(Warp& w, const Instr& i, uint32_t lanes) override;
   void fence(Warp& w, const Instr& i, Fence kind, Order order, Scope scope, Space space) override;
+  void map_acquired(Warp& w, const Instr& i, Scope scope, const std::byte* const* maps) override;
   void barrier_arrive(Warp& w, const Instr& i, uint32_t id, bool waits, Order order) override;
   void barrier_complete(Block& block, uint32_t id) override;
   void barrier_leave(Warp& w, uint32_t id, uint32_t lanes) override;

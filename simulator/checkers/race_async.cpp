@@ -86,7 +86,7 @@ void RaceChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
   e.epoch = lanes.epoch;
   e.block = w.block->index;
   e.warp = static_cast<uint16_t>(w.index);
-  e.is_async = o.kind != AsyncOperation::Kind::kCpAsync;
+  e.is_async = o.is_of_async_proxy();
   e.is_strong = e.is_wide = o.is_reduction;
   e.copy = std::make_unique<Copy>();
   e.copy->lane = static_cast<uint32_t>(lane);

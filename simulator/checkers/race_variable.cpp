@@ -32,6 +32,16 @@ void RaceChecker::synchronise(Warp& w, const MemoryAccess& m, const Pointers& at
   }
 }
 
+// Whoever wrote a word of the map with a release (tensormap.cp_fenceproxy: each lane one) is heard.
+void RaceChecker::map_acquired(Warp& w, const Instr&, Scope scope, const std::byte* const* maps) {
+  constexpr uint64_t kBytes = 128, kWord = 4;
+  begin(lanes_of(w));
+  for (uint32_t left = w.mask; left != 0; left &= left - 1)
+    for (uint64_t at = 0; at < kBytes; at += kWord)
+      acquire_at(w, reinterpret_cast<uint64_t>(maps[std::countr_zero(left)]) + at, left & (0u - left), Order::kAcquire,
+                 scope >= Scope::kGpu);
+}
+
 void RaceChecker::acquire_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide) {
   const auto found = variables_.find(address);
   if (found == variables_.end()) return;

@@ -84,8 +84,8 @@ void SyncChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
     if (r.is_write && begin == nullptr) begin = r.begin;
   });
   // Lanes of one instruction that write one destination: the whole warp does what one lane is to do.
-  if (!o.is_reduction && begin != nullptr && begin == state.last_begin && state.last.warp == w.index &&
-      state.last.pc == i.pc && state.last_executed == w.executed)
+  if (o.is_of_async_proxy() && !o.is_reduction && begin != nullptr && begin == state.last_begin &&
+      state.last.warp == w.index && state.last.pc == i.pc && state.last_executed == w.executed)
     tell(*w.block, {w.index, w.mask, i.pc}, "many", "",
          "lanes of one instruction copy to the same place; one lane is to issue the copy");
   state.last = here;

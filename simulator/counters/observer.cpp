@@ -83,7 +83,7 @@ class Counting : public Observer {
 
   void async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& operation) override {
     if (operation.kind == AsyncOperation::Kind::kCpAsync) return copy_lane(w, i, lane, operation);
-    if (operation.kind == AsyncOperation::Kind::kArrival) return;
+    if (!operation.is_of_async_proxy()) return;
     Counts& c = counts_[i.pc];
     operation.each_range([&](const AsyncRange& r) {
       if (r.is_shared) {

@@ -45,6 +45,7 @@ struct AsyncOperation {
     kCpAsync,  // 4, 8 or 16 bytes, generic proxy
     kBulk,     // contiguous bytes, asynchronous proxy
     kTensor,   // a box of a tensor map, asynchronous proxy
+    kStore,    // registers of st.async and red.async, generic proxy
     kArrival,  // cp.async.mbarrier.arrive: copies nothing, arrives when the thread's earlier cp.async have landed
   };
   Kind kind;
@@ -60,6 +61,7 @@ struct AsyncOperation {
   explicit AsyncOperation(Kind k) : kind(k) {}
   virtual ~AsyncOperation() = default;
   uint32_t thread() const { return warp * kWarpSize + lane; }
+  bool is_of_async_proxy() const { return kind == Kind::kBulk || kind == Kind::kTensor; }
 
   // The bytes that it reads and writes, range by range; the mbarrier and the tensor map are not among them.
   virtual void each_range(const std::function<void(const AsyncRange&)>& f) const = 0;

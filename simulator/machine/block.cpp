@@ -170,8 +170,7 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
   block_.cycles = cycles;
   block_.progress = 0;
   block_.has_triggered = false;
-  block_.id = {static_cast<uint32_t>(block_index % grid.x), static_cast<uint32_t>(block_index / grid.x % grid.y),
-               static_cast<uint32_t>(block_index / grid.x / grid.y)};
+  block_.id = block_id(grid, block_index);
   std::fill(std::begin(block_.barriers), std::end(block_.barriers), BarrierState{});
   block_.async.reset();
   schedule_.reset();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "machine/launch.hpp"
@@ -30,6 +31,8 @@ struct Grid {
   // Programmatic dependent launch (run_chain): what to call when every block has executed
   // griddepcontrol.launch_dependents or has ended, and whether griddepcontrol.wait still has something to wait for.
   std::function<void()> on_trigger;
+  // clusterlaunchcontrol.try_cancel: takes a block that has not started, which then never does. Nothing: refused.
+  std::function<std::optional<Dim3>()> cancel_block;
   uint64_t untriggered = 0;  // blocks
   bool waits_for_primary = false;
 };
@@ -75,6 +78,12 @@ struct Block {
   uint64_t index = 0;          // linear block index; grids start blocks in this order
   uint64_t cycles = 0;         // SM clock: one warp instruction per cycle
 };
+
+// The block of linear index `index`.
+inline Dim3 block_id(const Dim3& grid, uint64_t index) {
+  return {static_cast<uint32_t>(index % grid.x), static_cast<uint32_t>(index / grid.x % grid.y),
+          static_cast<uint32_t>(index / grid.x / grid.y)};
+}
 
 // The block lets the grids that depend on its own start, as far as it is concerned.
 void trigger_dependents(Block& block);

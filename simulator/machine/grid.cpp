@@ -169,6 +169,11 @@ class GridRun {
     run_.grid.start_nanoseconds = machine.nanoseconds;
     if (options.is_ordered()) run_.grid.visible = visible_steps(kernel);
     run_.choices = Choices(options, ~0ull);
+    run_.grid.cancel_block = [this]() -> std::optional<Dim3> {
+      const uint64_t index = cancel_block(run_);
+      if (index >= run_.total) return std::nullopt;
+      return block_id(run_.grid.config.grid, index);
+    };
     const uint64_t threads = options.is_ordered() ? 1 : host_threads();
     const size_t count = std::min<uint64_t>(threads, run_.total);
     while (machine.workers.size() < first_worker + count) machine.workers.push_back(std::make_unique<Worker>());

@@ -3,6 +3,7 @@
 // operands have been checked and before the effect.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -61,6 +62,8 @@ class Observer {
   // membar and fence: kAcquire and kRelease order one way, kAcqRel (also .sc) both. kProxyAsync: `space` is kShared,
   // kGlobal or, for both, kGeneric; the scope of proxy fences is the executing thread.
   virtual void fence(Warp&, const Instr&, Fence, Order, Scope, Space /*space*/) {}
+  // fence.proxy.tensormap.acquire of lane l, on the tensor map at maps[l].
+  virtual void map_acquired(Warp&, const Instr&, Scope, const std::byte* const* /*maps*/) {}
 
   // Named barriers: arrival of Warp::mask, completion of a generation, and the lanes that leave it (after completion).
   // barrier.cluster is kClusterBarrier: its arrivals do not wait, lanes leave when barrier.cluster.wait lets them go

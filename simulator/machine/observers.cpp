@@ -29,6 +29,9 @@ class All : public Observer {
   void fence(Warp& w, const Instr& i, Fence f, Order order, Scope scope, Space space) override {
     tell(&Observer::fence, w, i, f, order, scope, space);
   }
+  void map_acquired(Warp& w, const Instr& i, Scope scope, const std::byte* const* maps) override {
+    tell(&Observer::map_acquired, w, i, scope, maps);
+  }
   void barrier_arrive(Warp& w, const Instr& i, uint32_t id, bool waits, Order order) override {
     tell(&Observer::barrier_arrive, w, i, id, waits, order);
   }

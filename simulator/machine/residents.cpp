@@ -17,6 +17,14 @@ using Status = LaunchResult::Status;
 constexpr uint64_t kMostRounds = 1ull << 24;   // of the lone look, against polls whose state never repeats
 constexpr uint64_t kLongestJump = 1ull << 32;  // cycles, about 2 s
 constexpr uint64_t kMostWaiting = 32;          // blocks that a seed chooses the next one from
+constexpr uint64_t kRefusal = 8;               // one of so many try_cancels is refused for nothing in a seeded run
+
+uint64_t draw_waiting(Run& run) {
+  std::swap(run.waiting[run.choices.below(Choice::kStart, run.waiting.size())], run.waiting.back());
+  const uint64_t index = run.waiting.back();
+  run.waiting.pop_back();
+  return index;
+}
 
 // The linear index of the block that starts next, run.total when all have started. The caller has counted it as
 // resident. Hardware starts blocks in order; nothing but room is promised, so a seed may start any that fits.
@@ -26,9 +34,7 @@ uint64_t next_block(Run& run) {
   while (run.waiting.size() < std::min(room, kMostWaiting) && run.next.load() < run.total)
     run.waiting.push_back(run.next.fetch_add(1));
   while (!run.waiting.empty()) {
-    std::swap(run.waiting[run.choices.below(Choice::kStart, run.waiting.size())], run.waiting.back());
-    const uint64_t index = run.waiting.back();
-    run.waiting.pop_back();
+    const uint64_t index = draw_waiting(run);
     if (index <= run.lowest_fault.load()) return index;
   }
   return run.total;
@@ -104,6 +110,19 @@ bool start_block(Run& run, Worker& me) {
   me.resident.back().storage->block().observer = me.observer.get();
   me.resident.back().storage->start(index, me.cycles);
   return true;
+}
+
+uint64_t cancel_block(Run& run) {
+  uint64_t index = run.total;
+  if (run.grid.options.seed == 0) {
+    if (run.next.load() < run.total) index = run.next.fetch_add(1);
+  } else if (run.choices.below(Choice::kCancel, kRefusal) != 0) {
+    if (run.waiting.empty() && run.next.load() < run.total) run.waiting.push_back(run.next.fetch_add(1));
+    if (!run.waiting.empty()) index = draw_waiting(run);
+  }
+  if (index >= run.total || index > run.lowest_fault.load()) return run.total;
+  if (run.grid.on_trigger && --run.grid.untriggered == 0) run.grid.on_trigger();  // it will never say so itself
+  return index;
 }
 
 bool is_dead(Run& run) {

@@ -61,6 +61,8 @@ bool advance(Run& run, Resident& r);
 void release_finished(Run& run, Worker& me);
 // False: all have started, or those that run leave no room.
 bool start_block(Run& run, Worker& me);
+// A block that has not started and now never will; run.total: none, or a seed refuses, as hardware may at any time.
+uint64_t cancel_block(Run& run);
 // All workers are stuck; the caller holds run.mutex and nobody else touches a block. Returns when something has moved
 // (false) or when the grid is found dead (true).
 bool is_dead(Run& run);

@@ -28,6 +28,7 @@ enum class Choice : uint8_t {
   kStep,       // whether one does at this step
   kOperation,  // which copy
   kPiece,      // which of its pieces, and how many
+  kCancel,     // whether try_cancel is refused though blocks are left
   kCount
 };
 

@@ -2,7 +2,7 @@
 //   0-1   address
 //   2     [6:4] rank - 1, [10:7] type code, [12:11] interleave, [14:13] swizzle, [15] NaN fill, [16] flush/tf32
 //   variant,
-//         [18:17] L2 promotion
+//         [18:17] L2 promotion, [20:19] swizzle atomicity (0: 16 bytes)
 //   3-6   strides of dimensions 1 to 4 in units of 16 bytes, low 32 bits; 7: their bits [35:32], 4 bits each
 //   8-12  dimensions - 1
 //   13    [14:0] element steps - 1, 3 bits each; [31:24] box 0 - 1         14: box 1 to 4, less 1, a byte each
@@ -115,6 +115,7 @@ bool decode_tensor_map(const std::byte* bytes, TensorMap& map, std::string& erro
   map.rounds_to_tf32 = type - kTypes >= kTf32;
   map.interleave = field(2, 11, 2);
   map.swizzle = field(2, 13, 2);
+  map.swizzle_atomicity = field(2, 19, 2);
   map.fills_nan = field(2, 15, 1) != 0;
   map.stride[0] = map.element_bytes;
   for (uint32_t d = 0; d < map.rank; ++d) {
@@ -125,6 +126,59 @@ bool decode_tensor_map(const std::byte* bytes, TensorMap& map, std::string& erro
       map.stride[d] = (w[2 + d] | static_cast<uint64_t>(field(7, static_cast<int>(4 * (d - 1)), 4)) << 32) << 4;
   }
   return true;
+}
+
+uint64_t greatest_value(TensorMapField mode) {
+  switch (mode) {
+    case TensorMapField::kType:
+      return 15;
+    case TensorMapField::kInterleave:
+      return 2;
+    case TensorMapField::kSwizzle:
+    case TensorMapField::kSwizzleAtomicity:
+      return 3;
+    default:
+      return 1;
+  }
+}
+
+// As ptxas 13.0 expands the instruction into loads, LOP3 and stores. It leaves words 16 and 18 alone, and bit 16 of
+// word 2 where the new type is not tf32.
+std::array<WordEdit, 2> replace_field(TensorMapField field, uint32_t ordinal, uint64_t value) {
+  const auto low = static_cast<uint32_t>(value);
+  const auto edit = [](uint32_t word, uint32_t at, uint32_t count, uint32_t bits) {
+    const uint32_t mask = (count == 32 ? ~0u : (1u << count) - 1) << at;
+    return WordEdit{word, mask, bits << at & mask};
+  };
+  switch (field) {
+    case TensorMapField::kAddress:
+      return {edit(0, 0, 32, low), edit(1, 0, 32, static_cast<uint32_t>(value >> 32))};
+    case TensorMapField::kRank:
+      return {edit(2, 4, 3, low)};
+    case TensorMapField::kBox:
+      return {ordinal == 0 ? edit(13, 24, 8, low - 1) : edit(14, 8 * (ordinal - 1), 8, low - 1)};
+    case TensorMapField::kDim:
+      return {edit(8 + ordinal, 0, 32, low - 1)};
+    case TensorMapField::kStride:
+      return {edit(3 + ordinal, 0, 32, static_cast<uint32_t>(value >> 4)),
+              edit(7, 4 * ordinal, 4, static_cast<uint32_t>(value >> 36))};
+    case TensorMapField::kElementStep:
+      return {edit(13, 3 * ordinal, 3, low - 1)};
+    case TensorMapField::kType: {
+      constexpr uint32_t kFirstTf32 = 11, kFirstPacked = 13;
+      const uint32_t code = low < kFirstTf32 ? low : low < kFirstPacked ? low - 4 : low - 2;
+      return {edit(2, 7, 4, code), low >= kFirstTf32 && low < kFirstPacked ? edit(2, 16, 1, 1) : WordEdit{}};
+    }
+    case TensorMapField::kInterleave:
+      return {edit(2, 11, 2, low)};
+    case TensorMapField::kSwizzle:
+      return {edit(2, 13, 2, low)};
+    case TensorMapField::kSwizzleAtomicity:
+      return {edit(2, 19, 2, low)};
+    case TensorMapField::kFill:
+      return {edit(2, 15, 1, low)};
+  }
+  return {};
 }
 
 }  // namespace sim::numerics

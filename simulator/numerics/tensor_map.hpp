@@ -40,7 +40,7 @@ struct TensorMap {
   std::array<uint64_t, 5> dim{1, 1, 1, 1, 1};
   std::array<uint64_t, 5> stride{};  // bytes; [0] is an element
   std::array<uint32_t, 5> box{1, 1, 1, 1, 1}, element_step{1, 1, 1, 1, 1};
-  uint32_t interleave = 0, swizzle = 0;
+  uint32_t interleave = 0, swizzle = 0, swizzle_atomicity = 0;
   bool fills_nan = false;
   bool rounds_to_tf32 = false;
   std::string_view reduce_type;  // as PTX names it: "u32", "f16" ..; empty where there is none
@@ -48,5 +48,27 @@ struct TensorMap {
 
 // False, with the reason in `error`, for bytes that no encoder writes.
 bool decode_tensor_map(const std::byte* bytes, TensorMap& map, std::string& error);
+
+// A field of a map that tensormap.replace edits. From kType on its values are modes, by PTX's numbers.
+enum class TensorMapField : uint8_t {
+  kAddress,
+  kRank,         // less 1
+  kBox,          // elements
+  kDim,          // elements
+  kStride,       // bytes
+  kElementStep,  // elements
+  kType,         // as TensorMapArguments::data_type, but 8 f32 ftz, 9 f64, 10 bf16, 13 to 15 packed
+  kInterleave,
+  kSwizzle,
+  kSwizzleAtomicity,
+  kFill
+};
+uint64_t greatest_value(TensorMapField mode);
+// What an edit does to a 32-bit word of the map: (old & ~mask) | bits.
+struct WordEdit {
+  uint32_t word = 0, mask = 0, bits = 0;
+};
+// `ordinal`: of kBox, kDim, kStride (0 is that of dimension 1) and kElementStep. Edits with mask 0 are none.
+std::array<WordEdit, 2> replace_field(TensorMapField field, uint32_t ordinal, uint64_t value);
 
 }  // namespace sim::numerics

@@ -15,8 +15,11 @@ namespace sim {
 
 std::span<const Form> mbarrier_forms();
 std::span<const Form> async_copy_forms();
+std::span<const Form> async_store_forms();
 std::span<const Form> bulk_copy_forms();
 std::span<const Form> tensor_copy_forms();
+std::span<const Form> tensor_map_forms();
+std::span<const Form> cluster_launch_forms();
 
 // Shared memory named by .shared, .shared::cta or (cluster rank 0, the only one) .shared::cluster; none of them:
 // generic.

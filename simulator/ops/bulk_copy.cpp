@@ -7,6 +7,7 @@
 namespace sim {
 namespace {
 
+constexpr uint32_t kAllBytes = 0xffff;
 constexpr uint32_t kGranule = 16;  // size and both addresses are multiples of it
 
 // Pieces of 16 bytes: every reduction's elements divide them.
@@ -16,7 +17,8 @@ struct BulkCopy : AsyncOperation {
   uint32_t size;
   Reducer reducer;  // null: copy
   bool from_shared, to_shared;
-  std::vector<std::byte> taken;  // by read_source()
+  uint32_t byte_mask = kAllBytes;  // of each 16 bytes, those that are copied
+  std::vector<std::byte> taken;    // by read_source()
 
   BulkCopy(std::byte* to, const std::byte* from, uint32_t n, Reducer f)
       : AsyncOperation(Kind::kBulk), destination(to), source(from), size(n), reducer(f) {
@@ -26,7 +28,9 @@ struct BulkCopy : AsyncOperation {
   }
   void each_range(const std::function<void(const AsyncRange&)>& f) const override {
     f({const_cast<std::byte*>(source), size, from_shared, false});
-    f({destination, size, to_shared, true});
+    if (byte_mask == kAllBytes) return f({destination, size, to_shared, true});
+    for (uint32_t at = 0; at < size; ++at)
+      if ((byte_mask >> at % kGranule & 1) != 0) f({destination + at, 1, to_shared, true});
   }
   void perform() override { move(0, size); }
   uint32_t pieces() const override { return size / kGranule; }
@@ -36,10 +40,12 @@ struct BulkCopy : AsyncOperation {
  private:
   void move(uint32_t at, uint32_t n) {
     const std::byte* const from = (taken.empty() ? source : taken.data()) + at;
-    if (reducer != nullptr)
-      reducer(destination + at, from, n);
-    else
+    if (reducer != nullptr) return reducer(destination + at, from, n);
+    if (byte_mask == kAllBytes)
       std::memmove(destination + at, from, n);
+    else
+      for (uint32_t k = 0; k < n; ++k)
+        if ((byte_mask >> k % kGranule & 1) != 0) destination[at + k] = from[k];
   }
 };
 
@@ -51,8 +57,8 @@ uint32_t checked_size(Warp& w, const Instr& i, int lane, uint32_t slot) {
   return bytes;
 }
 
-// Operands: destination, source, size, then the mbarrier or nothing.
-void bulk(Warp& w, const Instr& i, Space to, Space from, bool has_barrier, Reducer reducer) {
+// Operands: destination, source, size, then the mbarrier or nothing. `mask`: operand with the bytes to copy, 0 = all.
+void bulk(Warp& w, const Instr& i, Space to, Space from, bool has_barrier, Reducer reducer, uint32_t mask = 0) {
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
     const uint32_t bytes = checked_size(w, i, lane, i.ops[2]);
@@ -62,6 +68,7 @@ void bulk(Warp& w, const Instr& i, Space to, Space from, bool has_barrier, Reduc
                 reducer);
     op.from_shared = from == Space::kShared;
     op.to_shared = to == Space::kShared;
+    if (mask != 0) op.byte_mask = u32(w, i.ops[mask])[lane] & kAllBytes;
     if (has_barrier) op.barrier = mbarrier_operand(w, i, lane, 2, i.ops[3], Space::kShared);
     issue(w, i, lane, std::move(op));
   }
@@ -73,6 +80,11 @@ void load_multicast(Warp& w, const Instr& i) {
   load(w, i);
 }
 void store(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, nullptr); }
+template <uint32_t kMask>
+void store_masked(Warp& w, const Instr& i) {
+  require_card(w, i, 10, "sm_100 or newer");
+  bulk(w, i, Space::kGlobal, Space::kShared, false, nullptr, kMask);
+}
 // An H200 ends these with "illegal instruction" in a launch that knows nothing of clusters.
 void require_cluster(Warp& w, const Instr& i) {
   if (!w.kernel->is_explicit_cluster && w.kernel->required_cluster[0] == 0)
@@ -133,6 +145,10 @@ const Form kForms[] = {
     {"cp.async.bulk.global.shared::cta.bulk_group", "[a] [a] r32", store, nullptr, Unit::kAsync, kIsa},
     {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint", "[a] [a] r32 r64", store, nullptr, Unit::kAsync,
      kIsa},
+    {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask", "[a] [a] r32 r16", store_masked<3>, nullptr, Unit::kAsync,
+     kIsa},
+    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.cp_mask", "[a] [a] r32 r64 r16", store_masked<4>,
+     nullptr, Unit::kAsync, kIsa},
     {"cp.async.bulk.prefetch.L2.global", "[a] r32", prefetch, nullptr, Unit::kAsync, kIsa},
     {"cp.async.bulk.prefetch.L2.global.L2::cache_hint", "[a] r32 r64", prefetch, nullptr, Unit::kAsync, kIsa},
     {"cp.reduce.async.bulk.global.shared::cta.bulk_group."

@@ -13,7 +13,7 @@ void refuse(Warp& w, const Instr& i, int lane, const std::string& what) {
   fault(w, i, lane, what, LaunchResult::Status::kIllegalInstruction);
 }
 
-Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_operand, uint32_t rank) {
+Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_operand, uint32_t given, bool gathers) {
   const uint64_t at = address(w, i, address_index, i.ops[map_operand], lane);
   const std::byte* const bytes = resolve(w, i, lane, Space::kGeneric, at, numerics::kTensorMapBytes, 64, Access::kRead);
   Box box;
@@ -21,15 +21,24 @@ Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_
   std::string error;
   if (!numerics::decode_tensor_map(bytes, box.map, error)) refuse(w, i, lane, "not a valid tensor map: " + error);
   TensorMap& map = box.map;
-  if (map.rank != rank)
+  const uint32_t coordinates = gathers ? kGatheredRows + 1 : map.rank, rank = map.rank;
+  if (coordinates != given || (gathers && rank != 2))
     refuse(w, i, lane,
-           "the instruction has " + std::to_string(rank) + " coordinates, the tensor map has rank " +
-               std::to_string(map.rank));
+           "the instruction has " + std::to_string(given) + " coordinates, the tensor map has rank " +
+               std::to_string(rank));
+  if (gathers && map.box[1] != 1) refuse(w, i, lane, "boxes of gathered rows have one row, this one has more");
   if (map.interleave != 0) refuse(w, i, lane, "interleaved tensor maps are not simulated");
-  if (map.swizzle > 3) refuse(w, i, lane, "this swizzle atomicity is not simulated (none, 32, 64 and 128 bytes are)");
+  if (map.swizzle_atomicity != 0) refuse(w, i, lane, "swizzles of pieces other than 16 bytes are not simulated");
   box.rows = 1;
-  for (uint32_t d = 0; d < rank; ++d) {
-    box.start[d] = static_cast<int32_t>(u32(w, i.ops[map_operand + 1 + d])[lane]);
+  const auto coordinate = [&](uint32_t n) { return static_cast<int32_t>(u32(w, i.ops[map_operand + 1 + n])[lane]); };
+  box.gathers = gathers;
+  for (uint32_t n = 0; gathers && n < kGatheredRows; ++n) box.gathered[n] = coordinate(1 + n);
+  if (gathers) {
+    box.start[0] = coordinate(0);
+    box.rows = kGatheredRows;
+  }
+  for (uint32_t d = 0; !gathers && d < rank; ++d) {
+    box.start[d] = coordinate(d);
     if (d == 0) continue;
     box.count[d] = (map.box[d] + map.element_step[d] - 1) / map.element_step[d];
     box.rows *= static_cast<uint32_t>(box.count[d]);

@@ -4,7 +4,6 @@
 // Checked on an H100 and an H200: the pitch of rows narrower than the span, the fill pattern, which misalignments
 // fault.
 #include <algorithm>
-#include <stdexcept>
 
 #include "numerics/formats.hpp"
 #include "ops/async_ops.hpp"
@@ -145,12 +144,14 @@ struct TensorStore : TensorCopy {
 
 uint32_t rank_of(const Instr& i) { return static_cast<uint32_t>(i.imm & 7); }
 
-// Operands: destination, map and coordinates, mbarrier.
-void load(Warp& w, const Instr& i) {
+// Operands: destination, map and coordinates (`rank` of them), mbarrier.
+template <bool kGathers>
+void load_boxes(Warp& w, const Instr& i) {
+  if (kGathers) require_card(w, i, 10, "sm_100 or newer");
   const uint32_t rank = rank_of(i);
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
-    const Box box = make_box(w, i, lane, 1, 1, rank);
+    const Box box = make_box(w, i, lane, 1, 1, rank, kGathers);
     check_global(w, i, lane, box, Access::kRead);
     const uint64_t at = address(w, i, 0, i.ops[0], lane);
     std::byte* const shared = resolve(w, i, lane, Space::kShared, at, box.shared_bytes(), kSharedAlign, Access::kWrite);
@@ -158,6 +159,7 @@ void load(Warp& w, const Instr& i) {
     issue(w, i, lane, TensorLoad(box, shared, static_cast<uint32_t>(at), barrier));
   }
 }
+constexpr Handler load = load_boxes<false>;
 void load_multicast(Warp& w, const Instr& i) {
   check_multicast(w, i, i.ops[3 + rank_of(i)]);
   load(w, i);
@@ -199,17 +201,24 @@ void prefetch(Warp& w, const Instr& i) {
   }
 }
 
-// Instr::imm: rank in bits 0-2, 1 + ReduceOp above. The rank is the token "1d" .. "5d".
+// Instr::imm: how many coordinates in bits 0-2, 1 + ReduceOp above. They are as many as the opcode's "1d" .. "5d" says;
+// of gathered rows five. 0: the statement has another number.
 int64_t rank_in(const ptx::Statement& s) {
+  int64_t rank = s.has("tile::gather4") ? 1 + kGatheredRows : 0;
   for (const std::string_view token : s.tokens)
-    if (token.size() == 2 && token[1] == 'd') return token[0] - '0';
-  throw std::logic_error("tma.cpp: a row admits an opcode without rank");
+    if (rank == 0 && token.size() == 2 && token[1] == 'd') rank = token[0] - '0';
+  for (const ptx::Operand& operand : s.operands)
+    if (operand.kind == ptx::Operand::Kind::kTensor && operand.parts[1].parts.size() != static_cast<size_t>(rank))
+      return 0;
+  return rank;
 }
-Handler bind_load(const ptx::Statement& s, Instr& i) { return i.imm = rank_in(s), load; }
-Handler bind_load_multicast(const ptx::Statement& s, Instr& i) { return i.imm = rank_in(s), load_multicast; }
-Handler bind_prefetch(const ptx::Statement& s, Instr& i) { return i.imm = rank_in(s), prefetch; }
+template <Handler kHandler>
+Handler bind(const ptx::Statement& s, Instr& i) {
+  return (i.imm = rank_in(s)) != 0 ? kHandler : nullptr;
+}
 Handler bind_store(const ptx::Statement& s, Instr& i) {
   i.imm = rank_in(s);
+  if (i.imm == 0) return nullptr;
   for (const std::string_view token : s.tokens)
     if (const auto op = reduce_op(token)) i.imm |= (static_cast<int64_t>(*op) + 1) << 3;
   return store;
@@ -221,16 +230,20 @@ constexpr char kPrefetchIsa[] = "9.7.9.27.1.4 cp.async.bulk.prefetch.tensor";
 
 const Form kForms[] = {
     {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].[shared::cta|shared::cluster].global[.tile|].mbarrier::complete_tx::bytes",
-     "[a] [t,r32] [a]", nullptr, bind_load, Unit::kAsync, kIsa},
+     "[a] [t,r32] [a]", nullptr, bind<load>, Unit::kAsync, kIsa},
     {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].[shared::cta|shared::cluster].global[.tile|].mbarrier::complete_tx::bytes"
      ".L2::cache_hint",
-     "[a] [t,r32] [a] r64", nullptr, bind_load, Unit::kAsync, kIsa},
+     "[a] [t,r32] [a] r64", nullptr, bind<load>, Unit::kAsync, kIsa},
     {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].shared::cluster.global[.tile|].mbarrier::complete_tx::bytes"
      ".multicast::cluster",
-     "[a] [t,r32] [a] r16", nullptr, bind_load_multicast, Unit::kAsync, kIsa},
+     "[a] [t,r32] [a] r16", nullptr, bind<load_multicast>, Unit::kAsync, kIsa},
     {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].shared::cluster.global[.tile|].mbarrier::complete_tx::bytes"
      ".multicast::cluster.L2::cache_hint",
-     "[a] [t,r32] [a] r16 r64", nullptr, bind_load_multicast, Unit::kAsync, kIsa},
+     "[a] [t,r32] [a] r16 r64", nullptr, bind<load_multicast>, Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.2d.shared::cta.global.tile::gather4.mbarrier::complete_tx::bytes", "[a] [t,r32] [a]",
+     nullptr, bind<load_boxes<true>>, Unit::kAsync, kIsa},
+    {"cp.async.bulk.tensor.2d.shared::cta.global.tile::gather4.mbarrier::complete_tx::bytes.L2::cache_hint",
+     "[a] [t,r32] [a] r64", nullptr, bind<load_boxes<true>>, Unit::kAsync, kIsa},
     {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta[.tile|].bulk_group", "[t,r32] [a]", nullptr, bind_store,
      Unit::kAsync, kIsa},
     {"cp.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta[.tile|].bulk_group.L2::cache_hint", "[t,r32] [a] r64",
@@ -240,10 +253,10 @@ const Form kForms[] = {
     {"cp.reduce.async.bulk.tensor.[1d|2d|3d|4d|5d].global.shared::cta.[add|min|max|inc|dec|and|or|xor][.tile|].bulk_group"
      ".L2::cache_hint",
      "[t,r32] [a] r64", nullptr, bind_store, Unit::kAsync, kReduceIsa},
-    {"cp.async.bulk.prefetch.tensor.[1d|2d|3d|4d|5d].L2.global[.tile|]", "[t,r32]", nullptr, bind_prefetch,
+    {"cp.async.bulk.prefetch.tensor.[1d|2d|3d|4d|5d].L2.global[.tile|]", "[t,r32]", nullptr, bind<prefetch>,
      Unit::kAsync, kPrefetchIsa},
     {"cp.async.bulk.prefetch.tensor.[1d|2d|3d|4d|5d].L2.global[.tile|].L2::cache_hint", "[t,r32] r64", nullptr,
-     bind_prefetch, Unit::kAsync, kPrefetchIsa},
+     bind<prefetch>, Unit::kAsync, kPrefetchIsa},
 };
 
 }  // namespace

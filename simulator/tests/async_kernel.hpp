@@ -33,15 +33,25 @@ inline std::vector<uint8_t> pattern(size_t bytes) {
   return data;
 }
 
-inline Outcome run(const std::string& body, Launch launch = {.block = {1}}) {
-  launch.card = "h200";  // Hopper and Blackwell share all of these instructions
-  Program program(kernel(body));
+// On the card and for the target that `launch` and `target` say.
+inline Outcome run_on(const char* target, const std::string& body, const Launch& launch) {
+  Program program(kernel(body, target));
   std::vector<uint8_t> in = pattern(4096);
   Outcome o;
   o.out.assign(1024, 0xcccccccccccccccc);
   program.add(in, "in");
   program.add(o.out, "out");
   o.result = program.run("test", launch, {pointer(in), pointer(o.out)});
+  return o;
+}
+inline Outcome run(const std::string& body, Launch launch = {.block = {1}}) {
+  launch.card = "h200";  // Hopper and Blackwell share these instructions
+  return run_on("sm_90a", body, launch);
+}
+// Those that came with Blackwell.
+inline Outcome run_on_blackwell(const std::string& body, const Launch& launch = {.block = {1}}) {
+  Outcome o = run_on("sm_120a", body, launch);
+  REQUIRE_MESSAGE(o.result.status == LaunchResult::Status::kOk, o.result.report);
   return o;
 }
 
