@@ -1,18 +1,46 @@
 """Seed inputs for the fuzz targets: python3 simulator/fuzz/corpus.py FOLDER.
 
-PTX: the files of simulator/tests/ptx and every PTX text inside the C++ tests. Fatbins: those that a build made. Tensor
-maps: the recorded ones of simulator/tests/data. Files are named by their content, so a second call adds nothing.
+PTX: the files of simulator/tests/ptx and every PTX text inside the C++ tests. Fatbins: small whole ones, and what fits
+of those that a build made. Tensor maps: the recorded ones of simulator/tests/data. Files are named by their content, so
+a second call adds nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 20_000  # bytes of one input
+
+
+def fatbin(*entries: tuple[int, int, bytes]) -> bytes:
+    """A whole image; an entry is its kind (1 PTX, 2 machine code), its flags and its payload."""
+    body = b""
+    for kind, flags, payload in entries:
+        payload += b"\0" * (-len(payload) % 8)
+        head = (kind, 0x101, 64, len(payload), 0, 0, 5, 9, 120, 0, 0, flags, 0, 0)
+        body += struct.pack("<HHIQIIHHIIIQQQ", *head) + payload
+    return struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(body)) + body
+
+
+def small_fatbins() -> list[bytes]:
+    """For several cards, with and without PTX that they run, compressed, and damaged behind the header."""
+    cards = ("sm_120f", "sm_90a", "sm_75")
+    text = {card: f".version 8.8\n.target {card}\n.address_size 64\n".encode() for card in cards}
+    whole = [
+        fatbin((1, 0x40, text["sm_120f"]), (2, 0x40, b"\x7fELF" + bytes(60))),
+        fatbin((1, 0, text["sm_120f"]), (1, 0, text["sm_90a"]), (1, 0, text["sm_75"])),
+        fatbin((2, 0, b"\x7fELF" + bytes(60))),
+        fatbin((1, 0x2000, text["sm_90a"])),
+        fatbin((1, 0, b"no target")),
+        fatbin(),
+        *text.values(),
+    ]
+    return whole + [image[: len(image) - 24] for image in whole[:2]]
 
 
 def main() -> int:
@@ -23,7 +51,7 @@ def main() -> int:
         for body in re.findall(r'R"[^(]*\((.*?)\)[^"]*"', path.read_text(), re.DOTALL):
             head = b"" if ".version" in body else b".version 8.8\n.target sm_120a\n.address_size 64\n"
             texts.append(head + body.encode())
-    images = [path.read_bytes()[:MOST] for path in ROOT.glob("build*/kernels/**/*.fatbin")]
+    images = small_fatbins() + [path.read_bytes()[:MOST] for path in ROOT.glob("build*/kernels/**/*.fatbin")]
     maps = (ROOT / "simulator/tests/data/tensor_maps.bin").read_bytes()
     pieces = [maps[at : at + 264] for at in range(0, min(len(maps), 264 * 400), 264)]
     for name, inputs in (("ptx", texts), ("fatbin", images), ("tensor_map", pieces)):

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "numerics/isa.hpp"
+
 namespace sim {
 namespace {
 
@@ -55,6 +57,7 @@ std::string set_async(RunOptions& options, std::string_view word) {
 
 std::string read_environment(RunOptions& options, std::string& findings_file) {
   if (std::string wrong = set_checks(options, variable("B12X_SIM_CHECK")); !wrong.empty()) return wrong;
+  if (!numerics::isa_error().empty()) return numerics::isa_error();
   const bool checks = options.checks_races || options.checks_init || options.checks_sync;
   const std::string async = variable("B12X_SIM_ASYNC");
   if (std::string wrong = set_async(options, !async.empty() ? async : checks ? "hostile" : "eager"); !wrong.empty())

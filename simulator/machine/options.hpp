@@ -8,6 +8,7 @@
 //   B12X_SIM_COLD_L2=1   each launch starts with an empty L2, as under a profiler
 //   B12X_SIM_TRACE=FILE   what is executed is appended, a JSON object a line; B12X_SIM_TRACE_KERNEL=NAME, _BLOCK=x,y,z,
 //       _WARP=N and _MAX=LINES (10000) say of what
+//   B12X_SIM_ISA=baseline | avx2 | avx512   which build of the handlers; default: the widest that the processor has
 //   B12X_SIM_FINDINGS=FILE   every finding is appended, a JSON object a line
 #pragma once
 

@@ -1,6 +1,7 @@
 // mma.cpp: which function executes which form of mma.sync on which architecture and processor.
 #include "mma.hpp"
 
+#include "isa.hpp"
 #include "mma_avx512.hpp"
 #include "mma_exact.hpp"
 #include "mma_rows.hpp"
@@ -37,9 +38,7 @@ bool exists(Arch arch, const MmaForm& form) {
 }  // namespace
 
 bool mma_has_avx512() {
-  static const bool has = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-                          __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-                          __builtin_cpu_supports("avx512vnni") != 0;
+  static const bool has = isa() == Isa::kAvx512 && __builtin_cpu_supports("avx512vnni") != 0;
   return has;
 }
 
@@ -52,7 +51,7 @@ MmaFunction find_mma_exact(Arch arch, const MmaForm& form) {
 
 MmaFunction find_mma_rows(Arch arch, const MmaForm& form) {
   const bool emulated = arch == Arch::kSm90 && is_f8(form.a);
-  if (!exists(arch, form) || is_integer(form.a) || emulated || __builtin_cpu_supports("avx2") == 0) return nullptr;
+  if (!exists(arch, form) || is_integer(form.a) || emulated || isa() == Isa::kBaseline) return nullptr;
   return arch == Arch::kSm90 ? mma_rows<Arch::kSm90> : mma_rows<Arch::kSm120>;
 }
 

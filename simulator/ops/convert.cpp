@@ -129,7 +129,7 @@ void cvt_float(Warp& w, const Instr& i) {
 void f16_to_f32(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
   const uint32_t* a = u32(w, i.a);
-  for_lanes(w, [=](int l) { d[l] = canonical(_cvtsh_ss(static_cast<unsigned short>(a[l]))); });
+  for_lanes(w, [=](int l) { d[l] = canonical(half_to_f32(a[l])); });
 }
 void bf16_to_f32(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
@@ -139,7 +139,7 @@ void bf16_to_f32(Warp& w, const Instr& i) {
 void f32_to_f16_rn(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);
   const float* a = f32(w, i.a);
-  for_lanes(w, [=](int l) { d[l] = a[l] != a[l] ? numerics::kNanF16 : _cvtss_sh(a[l], _MM_FROUND_TO_NEAREST_INT); });
+  for_lanes(w, [=](int l) { d[l] = a[l] != a[l] ? numerics::kNanF16 : f32_to_half(a[l]); });
 }
 void f32_to_bf16_rn(Warp& w, const Instr& i) {
   uint32_t* d = u32(w, i.d);

@@ -1,12 +1,11 @@
 // cvt to and from 8-, 6- and 4-bit floating point and the ue8m0 scale type, two values at a time.
 // numerics/formats.hpp is the definition; encode_fast() gives the same codes without branches, so that 32 lanes become
 // vector code (quantisation kernels live in these instructions), and decoding is a table look-up.
-#include <immintrin.h>
-
 #include <array>
 
 #include "numerics/formats.hpp"
 #include "ops/async_ops.hpp"
+#include "ops/float_views.hpp"
 
 namespace sim {
 namespace {
@@ -53,7 +52,7 @@ inline uint32_t encode_fast(uint32_t x) {
 template <Format S>
 inline uint32_t widen(uint32_t half) {
   if constexpr (S.exponent_bits == 8) return half << 16;
-  return std::bit_cast<uint32_t>(_cvtsh_ss(static_cast<uint16_t>(half)));
+  return std::bit_cast<uint32_t>(half_to_f32(half));
 }
 
 template <Format F>

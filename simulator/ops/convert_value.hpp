@@ -50,9 +50,10 @@ float to_f32(double x) {
   return std::bit_cast<float>((nearest > 0) == wants_less ? bits - 1 : bits + 1);
 }
 
-// To an integral value.
+// To an integral value. A NaN becomes quiet; not every instruction set's trunc, floor and ceil do that.
 template <Round kRound>
 double to_integral(double x) {
+  if (x != x) return std::bit_cast<double>(std::bit_cast<uint64_t>(x) | 1ull << 51);
   switch (kRound) {
     case Round::kNearestEven:
       return std::nearbyint(x);

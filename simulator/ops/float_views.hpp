@@ -48,13 +48,30 @@ inline uint32_t odd_f32(double x) {
   if (is_too_large) --bits;  // magnitude towards zero; from infinity to the largest value
   return bits | 1;
 }
+// binary16 to f32 and back, to nearest even, as F16C does it. A widened NaN keeps its sign and payload, and is quiet;
+// what becomes of a NaN on the way back does not matter.
+inline float half_to_f32(uint32_t half) {
+#ifdef __F16C__
+  return _cvtsh_ss(static_cast<unsigned short>(half));
+#else
+  if ((half & 0x7fff) > 0x7c00) return std::bit_cast<float>((half & 0x8000) << 16 | 0x7fc00000 | (half & 0x3ff) << 13);
+  return std::bit_cast<float>(numerics::f16_to_f32(half));
+#endif
+}
+inline uint32_t f32_to_half(float x) {
+#ifdef __F16C__
+  return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT);
+#else
+  return numerics::f32_to_f16_rn(std::bit_cast<uint32_t>(x));
+#endif
+}
 struct F16 {
   using Bits = uint32_t;  // in a 32-bit lane; only 16 count
   using Value = double;
-  static Value decode(Bits bits) { return _cvtsh_ss(static_cast<unsigned short>(bits)); }
+  static Value decode(Bits bits) { return half_to_f32(bits); }
   static Bits encode(Value x) {
     if (x != x) return numerics::kNanF16;
-    return _cvtss_sh(std::bit_cast<float>(odd_f32(x)), _MM_FROUND_TO_NEAREST_INT);
+    return f32_to_half(std::bit_cast<float>(odd_f32(x)));
   }
 };
 struct F16Ftz : F16 {

@@ -43,7 +43,7 @@ struct Form {
   std::string_view isa;  // section of the PTX ISA manual
 };
 
-// Each ops/*.cpp contributes its rows; table.cpp joins them.
+// Each ops/*.cpp contributes its rows; rows.cpp joins them.
 std::span<const Form> alu_forms();      // integer and logic arithmetic
 std::span<const Form> float_forms();    // f32/f64/f16/bf16 arithmetic, mufu
 std::span<const Form> compare_forms();  // setp, set, selp, slct

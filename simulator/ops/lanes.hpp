@@ -2,7 +2,7 @@
 // one lane's values. 8- and 16-bit values live in 32-bit lanes: reading truncates, writing extends as the type says.
 #pragma once
 
-#include <immintrin.h>
+#include <emmintrin.h>
 
 #include <type_traits>
 
@@ -71,12 +71,13 @@ constexpr Handler ternary_of = ternary<T, T, T, T, F>;
 // Bit l of the result: test(l) is true. Evaluates all 32 lanes.
 template <class F>
 inline uint32_t ballot(F&& test) {
-  alignas(32) uint32_t all_ones[kWarpSize];
+  alignas(16) uint32_t all_ones[kWarpSize];
   for (int l = 0; l < kWarpSize; ++l) all_ones[l] = test(l) ? ~0u : 0u;
   uint32_t mask = 0;
-  for (int part = 0; part < 4; ++part) {
-    const __m256 bits = _mm256_load_ps(reinterpret_cast<const float*>(all_ones + 8 * part));
-    mask |= static_cast<uint32_t>(_mm256_movemask_ps(bits)) << (8 * part);
+  for (int half = 0; half < 2; ++half) {  // words to bytes, whose signs are the bits
+    const auto* words = reinterpret_cast<const __m128i*>(all_ones + 16 * half);
+    const __m128i bytes = _mm_packs_epi16(_mm_packs_epi32(words[0], words[1]), _mm_packs_epi32(words[2], words[3]));
+    mask |= static_cast<uint32_t>(_mm_movemask_epi8(bytes)) << (16 * half);
   }
   return mask;
 }

@@ -72,7 +72,7 @@ void first_tokens(std::string_view pattern, const Rest* rest, std::string token,
 
 }  // namespace
 
-FormTable::FormTable(std::span<const std::span<const Form>> groups) {
+FormTable::FormTable(std::span<const std::span<const Form>> groups) : groups_(groups.begin(), groups.end()) {
   for (const auto& group : groups)
     for (const Form& form : group) {
       rows_.push_back(&form);

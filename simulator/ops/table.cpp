@@ -1,20 +1,23 @@
-// The instruction table of this simulator: joins the rows of all ops/*.cpp.
+// The instruction table of this simulator, with the build of the handlers that the processor runs fastest.
 #include "ops/table.hpp"
 
 #include <stdexcept>
+
+#include "numerics/isa.hpp"
 
 namespace sim {
 
 const FormTable& form_table() {
   static const FormTable table = [] {
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-        !__builtin_cpu_supports("bmi2"))  // F16C is older than AVX2
-      throw std::runtime_error("the simulator needs a processor with AVX2, FMA, BMI2 and F16C (x86-64-v3)");
-    const std::span<const Form> groups[] = {
-        alu_forms(),  float_forms(),  compare_forms(), convert_forms(),        memory_forms(), control_forms(),
-        warp_forms(), matrix_forms(), mma_forms(),     convert_narrow_forms(), async_forms(),
-    };
-    return FormTable(groups);
+    if (!numerics::isa_error().empty()) throw std::runtime_error(numerics::isa_error());
+    switch (numerics::isa()) {
+      case numerics::Isa::kAvx512:
+        return FormTable(avx512::form_groups());
+      case numerics::Isa::kAvx2:
+        return FormTable(avx2::form_groups());
+      default:
+        return FormTable(baseline::form_groups());
+    }
   }();
   return table;
 }

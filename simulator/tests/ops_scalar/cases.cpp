@@ -8,6 +8,7 @@
 
 #include "exact.hpp"
 #include "machine/launch.hpp"
+#include "ops/table.hpp"
 #include "tests/forms.hpp"
 
 namespace sim::test {
@@ -276,8 +277,8 @@ std::string wrap(const std::string& declarations, const std::string& body, uint3
 
 std::vector<Case> table_cases() {
   std::vector<Case> cases;
-  for (const auto& group : {alu_forms(), float_forms(), compare_forms(), convert_forms()}) {
-    for (const Form& row : group) {
+  for (const Group group : {Group::kAlu, Group::kFloat, Group::kCompare, Group::kConvert}) {
+    for (const Form& row : form_table().group(group)) {
       const std::string_view pattern = row.pattern;
       // Carry chains need two instructions, moves of 128 bits, packing and clocks a kernel of their own: hand_cases().
       if (pattern.find(".cc") != std::string_view::npos || pattern.starts_with("addc") || pattern.starts_with("subc") ||

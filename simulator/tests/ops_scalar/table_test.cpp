@@ -136,9 +136,9 @@ TEST_CASE("every row of the scalar tables is executed") {
   std::set<const Form*> executed;
   for (const Case& c : table_cases()) executed.insert(c.row);
   for (const HandCase& h : hand_cases()) note_rows(h.base, executed);
-  for (const auto& group :
-       {alu_forms(), float_forms(), compare_forms(), convert_forms(), memory_forms(), control_forms(), warp_forms()})
-    for (const Form& row : group)
+  for (const Group group :
+       {Group::kAlu, Group::kFloat, Group::kCompare, Group::kConvert, Group::kMemory, Group::kControl, Group::kWarp})
+    for (const Form& row : form_table().group(group))
       CHECK_MESSAGE(executed.count(&row) == 1,
                     "never executed: " << std::string(row.pattern) << "   " << std::string(row.operands));
 }

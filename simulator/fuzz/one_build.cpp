@@ -1,0 +1,10 @@
+// The fuzz targets have one build of the handlers: it stands for all instruction sets.
+#include "ops/table.hpp"
+
+namespace sim {
+
+std::span<const std::span<const Form>> baseline::form_groups() { return sim::form_groups(); }
+std::span<const std::span<const Form>> avx2::form_groups() { return sim::form_groups(); }
+std::span<const std::span<const Form>> avx512::form_groups() { return sim::form_groups(); }
+
+}  // namespace sim
