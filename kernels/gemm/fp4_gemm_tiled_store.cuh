@@ -110,8 +110,8 @@ B12X_DEVICE void tiled_store_f32(const Fp4GemmTiledParams& p, const TiledPlace& 
   }
 }
 
-// Round i: both warp rows put their i-th m16 tile into shared memory, then all warps write 32 whole rows. Two buffers
-// alternate; with one, a second barrier keeps a round from writing what the last one still reads.
+// Round i: both warp rows put their i-th m16 tile into shared memory, slot by slot, then all warps write 32 whole rows.
+// Two buffers alternate; with one, a second barrier keeps a round from writing what the last one still reads.
 template <class T, class Format, class Output>
 B12X_DEVICE void tiled_store_16bit(const Fp4GemmTiledParams& p, typename T::Smem& smem, const TiledPlace& at,
                                    const TiledAccumulators<T>& acc) {
@@ -119,25 +119,28 @@ B12X_DEVICE void tiled_store_16bit(const Fp4GemmTiledParams& p, typename T::Smem
   constexpr int kVectorsPerRow = T::kTileN / 8;
   const int32_t lane_column = 8 * at.warp_n + tile::accumulator_column(at.lane, 0);
   const TiledScaler<Format> scale(p, at.column + lane_column);
-  auto* c = static_cast<uint16_t*>(p.c) + at.batch * p.c_batch_stride;
 #pragma unroll
   for (int i = 0; i < T::kMmaM; ++i) {
     uint16_t* c_smem = smem.c[i % T::kStoreBuffers];
 #pragma unroll
     for (int j = 0; j < T::kMmaN; ++j) {
       for (int v = 0; v < 4; v += 2) {
-        const int r = 16 * at.warp_m + tile::accumulator_row(at.lane, v);
+        const int slot = 16 * at.warp_m + tile::accumulator_slot(at.lane, v);
         const float2 pair = scale(32 * j, acc[i][j][v], acc[i][j][v + 1]);
-        *reinterpret_cast<uint32_t*>(&c_smem[r * T::kStorePitch + lane_column + 32 * j]) = Output::pack(pair.x, pair.y);
+        *reinterpret_cast<uint32_t*>(&c_smem[slot * T::kStorePitch + lane_column + 32 * j]) =
+            Output::pack(pair.x, pair.y);
       }
     }
     ptx::barrier_cta_sync<1, T::kMathThreads>();
-    for (int vector = threadIdx.x; vector < T::kStoreRows * kVectorsPerRow; vector += T::kMathThreads) {
-      const int r = vector / kVectorsPerRow, x = vector % kVectorsPerRow * 8;
-      const int32_t c_row = at.row + 32 * i + r, c_column = at.column + x;
+    const int x = static_cast<int>(threadIdx.x) % kVectorsPerRow * 8;
+    for (int row = static_cast<int>(threadIdx.x) / kVectorsPerRow; row < T::kStoreRows;
+         row += T::kMathThreads / kVectorsPerRow) {
+      const int32_t c_row = at.row + 32 * i + row, c_column = at.column + x;
       if (c_row < p.m && c_column < p.n) {
-        *reinterpret_cast<uint4*>(&c[c_row * p.c_row_stride + c_column]) =
-            *reinterpret_cast<const uint4*>(&c_smem[r * T::kStorePitch + x]);
+        // The address anew each time: a pointer that lived beside the sums would cost registers that are not there.
+        auto* c = static_cast<uint16_t*>(p.c) + at.batch * p.c_batch_stride + c_row * p.c_row_stride + c_column;
+        *reinterpret_cast<uint4*>(c) =
+            *reinterpret_cast<const uint4*>(&c_smem[tile::row_of_slot(row) * T::kStorePitch + x]);
       }
     }
     if (T::kStoreBuffers == 1) ptx::barrier_cta_sync<1, T::kMathThreads>();

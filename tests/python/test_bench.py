@@ -62,7 +62,7 @@ def test_what_cannot_be_done_is_one_sentence(
 class TestOnTheSimulator:
     def test_gemm_rows_are_counters_of_the_named_card(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         out, picture = tmp_path / "rows.json", tmp_path / "rows.svg"
-        arguments = ["gemm", "--gpu", "gb10", "--shapes", "136x320,264x64", "--tokens", "1,40", "--commit", "abc"]
+        arguments = ["gemm", "--gpu", "gb10", "--shapes", "136x320,264x64", "--tokens", "1,40,100", "--commit", "abc"]
         assert main(["bench", *arguments, "--json", str(out), "--plot", str(picture)]) == 0
         text = capsys.readouterr().out
         assert "gemm on simulated gb10" in text
@@ -75,17 +75,17 @@ class TestOnTheSimulator:
         assert content["command"].startswith("b12x bench gemm --gpu gb10 --shapes 136x320,264x64")
         assert content["date"].endswith(" UTC")
         rows = content["rows"]
-        assert [(row["n"], row["k"], row["m"]) for row in rows] == [
-            (136, 320, 1),
-            (136, 320, 40),
-            (264, 64, 1),
-            (264, 64, 40),
-        ]
+        names = [(n, k, m) for n, k in ((136, 320), (264, 64)) for m in (1, 40, 100)]
+        assert [(row["n"], row["k"], row["m"]) for row in rows] == names
         # One token: a tile of 128 weights is 8 MMAs of 16 rows for each 64 k; two tiles of 136, 5 chunks of k.
-        first, tiled = rows[0], rows[1]
+        first, tiled, large = rows[:3]
         assert (first["mma_count"], first["useful_mma_count"]) == (2 * 8 * 5, 9 * 5)
         # 40 rows are one tile of 64 x 128: 4 x 16 MMAs for 64 k.
         assert (tiled["mma_count"], tiled["useful_mma_count"]) == (2 * 4 * 16 * 5, 3 * 17 * 5)
+        # 100 rows are one of 128 x 128. Of 64 rows, half of the banks hold their scales; of 128 nothing is in conflict.
+        assert (large["mma_count"], large["useful_mma_count"]) == (2 * 8 * 16 * 5, 7 * 17 * 5)
+        assert all(line.startswith("fp4_gemm_tiled.cuh") for line in tiled["conflicts_by_line"])
+        assert large["shared_conflicts"] == 0
         for row in rows:
             assert row["sms"] == 48
             assert row["busy_sms"] <= row["blocks"]

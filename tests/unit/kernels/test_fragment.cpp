@@ -30,6 +30,23 @@ std::array<std::array<Byte, 4>, 4> ldmatrix_x4(int lane, auto address_of_lane) {
 
 }  // namespace
 
+TEST_CASE("slots are a permutation of the rows in which half a warp's scales lie in different banks") {
+  std::set<int> rows;
+  for (int slot = 0; slot < 16; ++slot) rows.insert(row_of_slot(slot));
+  CHECK(rows.size() == 16);
+  CHECK(*rows.rbegin() == 15);
+  for (const int first : {0, 16}) {
+    std::set<int> banks;
+    for (int lane = first; lane < first + 16; ++lane) banks.insert(a_scale_row(lane) % 8);  // of 16 bytes
+    CHECK(banks.size() == 8);
+  }
+  for (const int matrix : {0, 8}) {  // ldmatrix reads 8 rows at once: any 8 that differ in row % 8
+    std::set<int> swizzled;
+    for (int lane = matrix; lane < matrix + 8; ++lane) swizzled.insert(ldmatrix_a_row(lane) % 8);
+    CHECK(swizzled.size() == 8);
+  }
+}
+
 TEST_CASE("ldmatrix of 16 rows x 32 bytes gives the A operand") {
   for (int lane = 0; lane < 32; ++lane) {
     const auto r = ldmatrix_x4(lane, [](int l) { return Byte{ldmatrix_a_row(l), ldmatrix_a_byte(l)}; });
@@ -70,7 +87,7 @@ TEST_CASE("the operands cover every byte once") {
 TEST_CASE("accumulators cover 16 x 8 once, in the manual's order") {
   CHECK(accumulator_row(13, 0) == 3);
   CHECK(accumulator_column(13, 0) == 2);
-  CHECK(accumulator_row(13, 3) == 11);
+  CHECK(accumulator_row(13, 3) == row_of_slot(11));
   CHECK(accumulator_column(13, 3) == 3);
   std::set<int> seen;
   for (int lane = 0; lane < 32; ++lane) {
@@ -80,7 +97,7 @@ TEST_CASE("accumulators cover 16 x 8 once, in the manual's order") {
 }
 
 TEST_CASE("the lanes that the MMA reads scales from hold the right rows") {
-  for (int row = 0; row < 16; ++row) CHECK(a_scale_row(4 * (row % 8) + row / 8) == row);
+  for (int slot = 0; slot < 16; ++slot) CHECK(a_scale_row(4 * (slot % 8) + slot / 8) == row_of_slot(slot));
   for (int column = 0; column < 8; ++column) CHECK(b_scale_column(4 * column) == column);
 }
 
