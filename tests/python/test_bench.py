@@ -10,7 +10,7 @@ from pathlib import Path
 import b12x
 import pytest
 import torch
-from b12x.bench import cases, counted, floor, plot, record, timing
+from b12x.bench import cases, counted, floor, plot, record, table, timing
 from b12x.cli import main
 from b12x.sim.library import library_path
 
@@ -45,6 +45,7 @@ def test_a_wrong_command_line_says_what_came_and_what_was_wanted(
         (["quant", "--gpu", "gb10", "--shapes", "4x24"], "shape 4x24: plain wants a multiple of 16 columns"),
         (["quant", "--gpu", "gb10", "--kinds", "amax", "--shapes", "2x4x32"], "shape 2x4x32: amax takes one matrix"),
         (["gemm", "--gpu", "gb10", "--plot", "x.pdf"], "--plot x.pdf: want a name that ends with .svg or .png"),
+        (["gemm", "--gpu", "gb10", "--json", "{folder}/no/x.json"], "/no/x.json: there is no folder "),
         (["gemm", "--from", "{folder}/none.json"], "none.json"),
         (["gemm", "--from", "{folder}/text.json"], "text.json: is no record of `b12x bench`"),
         (["quant", "--from", "{folder}/gemm.json"], "holds rows of `bench gemm`, want quant"),
@@ -125,6 +126,19 @@ class TestOnTheSimulator:
     def test_what_the_card_refuses_is_an_error_with_its_words(self) -> None:
         with pytest.raises(RuntimeError, match=r"QuantCase\(.*cols=24.*want .*multiple of 16"):
             list(counted.rows("quant", [cases.QuantCase("plain", "bfloat16", 4, 24)], "gb10"))
+
+
+def test_rows_before_one_that_fails_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def rows(bench: str, chosen: list, gpu: str):
+        yield from timed_record().rows[:1]
+        raise RuntimeError("the card fell over")
+
+    monkeypatch.setattr(counted, "rows", rows)
+    monkeypatch.setattr(table, "line", lambda record, row: "a row")
+    out = tmp_path / "rows.json"
+    assert main(["bench", "gemm", "--gpu", "gb10", "--json", str(out)]) == 1
+    assert "the card fell over" in capsys.readouterr().err
+    assert json.loads(out.read_text())["rows"] == timed_record().rows[:1]
 
 
 def timed_record() -> record.Record:

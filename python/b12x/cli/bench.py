@@ -90,10 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         plot.check_path(arguments.plot)
+    for path in filter(None, (arguments.json, arguments.plot)):
+        if not path.parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {path.parent}")
     measured = _recorded(arguments) if arguments.source is not None else _measured(arguments)
     if foot := table.foot(measured):
         print(foot)
-    if arguments.json is not None:
+    if arguments.json is not None and arguments.source is not None:
         record.write(measured, arguments.json)
     if arguments.plot is not None:
         plot.write(measured, arguments.plot)
@@ -129,6 +132,8 @@ def _measured(arguments: argparse.Namespace) -> record.Record:
         for row in rows:
             print(table.line(empty, row), flush=True)
             found.append(row)
+            if arguments.json is not None:  # row by row: what is measured stays, whatever happens to the next one
+                record.write(dataclasses.replace(empty, rows=found), arguments.json)
             step()
     return dataclasses.replace(empty, rows=found)
 
