@@ -1,5 +1,6 @@
 // Floating-point formats as types: how the bits of a lane become a float or double and back. Arithmetic results go
-// through encode(), which makes every NaN the canonical one, as the ISA asks for .f32, .f16 and .bf16.
+// through encode(), which makes every NaN the canonical one, as the ISA asks for .f32, .f16 and .bf16. And the host's
+// rounding modes, and what a NaN of .f64 becomes.
 #pragma once
 
 #include <immintrin.h>
@@ -87,5 +88,36 @@ struct Bf16 {
   static Value decode(Bits bits) { return std::bit_cast<float>(bits << 16); }
   static Bits encode(Value x) { return numerics::f32_to_bf16_rn(odd_f32(x)); }
 };
+
+enum class Mode : uint32_t { kNearest = 0x0000, kDown = 0x2000, kUp = 0x4000, kZero = 0x6000 };  // MXCSR bits 14..13
+
+// The host's rounding mode for one lane loop. The barriers keep the loop's loads and stores inside.
+template <Mode kMode>
+struct Rounding {
+  Rounding() {
+    if constexpr (kMode != Mode::kNearest) {
+      _mm_setcsr((_mm_getcsr() & ~0x6000u) | static_cast<uint32_t>(kMode));
+      asm volatile("" ::: "memory");
+    }
+  }
+  ~Rounding() {
+    if constexpr (kMode != Mode::kNearest) {
+      asm volatile("" ::: "memory");
+      _mm_setcsr(_mm_getcsr() & ~0x6000u);
+    }
+  }
+};
+
+// f64 keeps the payload of a NaN: of the second operand before the third before the first, of a dividend before its
+// divisor (an H100's answers). `bits` is what the host made of it.
+inline bool is_nan(uint64_t bits) { return (bits & ~(1ull << 63)) > 0x7ff0000000000000ull; }
+inline uint64_t quiet(uint64_t bits) { return bits | 1ull << 51; }
+inline uint64_t propagate(uint64_t bits, uint64_t first, uint64_t second) {
+  if (!is_nan(bits)) return bits;
+  return is_nan(first) ? quiet(first) : is_nan(second) ? quiet(second) : bits;
+}
+inline uint64_t propagate(uint64_t bits, uint64_t first, uint64_t second, uint64_t third) {
+  return is_nan(first) ? propagate(bits, first, first) : propagate(bits, second, third);
+}
 
 }  // namespace sim

@@ -23,6 +23,8 @@ enum class Group : uint8_t {
   kWarp,
   kMatrix,
   kMma,
+  kMmaDouble,
+  kMmaInteger,
   kConvertNarrow,
   kAsync,
 };
