@@ -2,12 +2,17 @@
 //   header  u32 magic 0xBA55ED50, u16 version 1, u16 header bytes, u64 bytes that follow
 //   entry   u16 kind (1 PTX, 2 ELF), u16 version, u32 header bytes, u64 payload bytes, u32 compressed bytes, u32
 //   options offset,
-//           u16 minor, u16 major, u32 architecture, u32 name offset, u32 name bytes, u64 flags, u64 0, u64 plain bytes
+//           u16 minor, u16 major, u32 architecture, u32 name offset, u32 name bytes, u64 flags
+//           (0x2000 LZ4, 0x8000 zstd), u64 0, u64 plain bytes
 #include "driver/fatbin.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <vector>
+#include <span>
+#include <utility>
+
+#include "driver/unpack.hpp"
 
 namespace sim::driver {
 namespace {
@@ -15,7 +20,7 @@ namespace {
 constexpr uint32_t kFatbinMagic = 0xBA55ED50;
 constexpr uint32_t kWrapperMagic = 0x466243B1;
 constexpr uint16_t kKindPtx = 1;
-constexpr uint64_t kCompressedFlags = 0x2000 | 0x8000;  // LZ4, zstd
+constexpr uint64_t kLz4Flag = 0x2000, kZstdFlag = 0x8000;
 
 struct FatbinHeader {
   uint32_t magic;
@@ -71,7 +76,21 @@ Target parse_target(std::string_view text) {
 // Larger = more specific.
 int rank(const Target& t) { return t.arch * 4 + (t.suffix == 'a' ? 2 : t.suffix == 'f' ? 1 : 0); }
 
-std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& card) {
+// The PTX of an entry, unpacked if it is packed, up to the zero that ends it.
+std::string text_of(const EntryHeader& e, std::span<const std::byte> payload) {
+  std::string text;
+  if ((e.flags & (kLz4Flag | kZstdFlag)) != 0) {
+    if (e.compressed_bytes > payload.size()) damaged("a compressed entry is longer than its payload");
+    text = unpack((e.flags & kZstdFlag) != 0 ? Packing::kZstd : Packing::kLz4, payload.first(e.compressed_bytes),
+                  e.plain_bytes);
+  } else {
+    text.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
+  }
+  text.resize(std::min(text.size(), text.find('\0')));
+  return text;
+}
+
+std::string from_fatbin(const std::byte* image, size_t bytes, const Card& card) {
   if (bytes < sizeof(FatbinHeader)) damaged("shorter than its header");
   const auto header = read<FatbinHeader>(image);
   if (header.version != 1 || header.header_bytes != sizeof(FatbinHeader))
@@ -79,7 +98,7 @@ std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& c
   if (header.bytes > bytes - sizeof(FatbinHeader))
     damaged("the header promises " + std::to_string(header.bytes) + " bytes, " +
             std::to_string(bytes - sizeof(FatbinHeader)) + " are there");
-  std::string_view best;
+  std::string best;
   int best_rank = -1;
   std::string held;
   for (uint64_t at = 0; at < header.bytes;) {
@@ -90,15 +109,11 @@ std::string_view from_fatbin(const std::byte* image, size_t bytes, const Card& c
     if (e.header_bytes < sizeof(EntryHeader) || e.header_bytes > left || e.payload_bytes > left - e.header_bytes)
       damaged("an entry reaches past the end");
     if (e.kind == kKindPtx) {
-      if ((e.flags & kCompressedFlags) != 0 || e.compressed_bytes != 0)
-        throw ImageError(ImageError::Kind::kNoBinary,
-                         "the fatbin's PTX is compressed; build with nvcc --compress-mode=none");
-      std::string_view ptx(reinterpret_cast<const char*>(entry + e.header_bytes), e.payload_bytes);
-      ptx = ptx.substr(0, ptx.find('\0'));
-      const std::string_view target = target_of(ptx);
-      held += (held.empty() ? "PTX for " : ", ") + std::string(target.empty() ? "an unnamed target" : target);
+      std::string ptx = text_of(e, {entry + e.header_bytes, e.payload_bytes});
+      const std::string target(target_of(ptx));
+      held += (held.empty() ? "PTX for " : ", ") + (target.empty() ? "an unnamed target" : target);
       if (target_runs_on(target, card) && rank(parse_target(target)) > best_rank) {
-        best = ptx;
+        best = std::move(ptx);
         best_rank = rank(parse_target(target));
       }
     }
@@ -124,7 +139,7 @@ bool target_runs_on(std::string_view target, const Card& card) {
   return t.arch <= cc;
 }
 
-std::string_view find_ptx(const void* image, size_t bytes, const Card& card) {
+std::string find_ptx(const void* image, size_t bytes, const Card& card) {
   if (image == nullptr) throw ImageError(ImageError::Kind::kInvalidImage, "the image pointer is null");
   const auto* at = static_cast<const std::byte*>(image);
   if (bytes < 4) throw ImageError(ImageError::Kind::kInvalidImage, "the image is shorter than four bytes");
@@ -154,7 +169,7 @@ std::string_view find_ptx(const void* image, size_t bytes, const Card& card) {
                                                       card.name + " has compute capability " +
                                                       std::to_string(card.cc_major) + "." +
                                                       std::to_string(card.cc_minor));
-  return ptx;
+  return std::string(ptx);
 }
 
 }  // namespace sim::driver

@@ -17,10 +17,11 @@ struct ImageError : std::runtime_error {
 };
 
 // The PTX of `image` for `card`: the image is PTX text (zero-terminated), a fatbin, or the wrapper struct that nvcc's
-// host code points at. Of several PTX entries the most specific one that the card runs wins: sm_120a over sm_120f over
-// sm_120 over sm_90. Throws ImageError; its text says what the image holds and how to build one that works. `bytes`
-// bounds the image where the caller knows it (files); SIZE_MAX where the format itself must tell.
-std::string_view find_ptx(const void* image, size_t bytes, const Card& card);
+// host code points at; entries may be packed with LZ4 or zstd. Of several PTX entries the most specific one that the
+// card runs wins: sm_120a over sm_120f over sm_120 over sm_90. Throws ImageError; its text says what the image holds
+// and how to build one that works. `bytes` bounds the image where the caller knows it (files); SIZE_MAX where the
+// format itself must tell.
+std::string find_ptx(const void* image, size_t bytes, const Card& card);
 
 // True when PTX for `target` ("sm_120f") runs on a card of that compute capability, by the rules for a and f targets.
 bool target_runs_on(std::string_view target, const Card& card);

@@ -35,7 +35,7 @@ CUresult load(CUmodule* out, const void* image, size_t bytes, const std::string&
   *out = nullptr;
   if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
   State& s = state();
-  std::string_view ptx;
+  std::string ptx;
   try {
     ptx = find_ptx(image, bytes, *s.card);
   } catch (const ImageError& e) {

@@ -1,8 +1,8 @@
 """Seed inputs for the fuzz targets: python3 simulator/fuzz/corpus.py FOLDER.
 
 PTX: the files of simulator/tests/ptx and every PTX text inside the C++ tests. Fatbins: small whole ones, and what fits
-of those that a build made. Tensor maps: the recorded ones of simulator/tests/data. Files are named by their content, so
-a second call adds nothing.
+of those that a build made, packed ones among them. Tensor maps: the recorded ones of simulator/tests/data. Files are
+named by their content, so a second call adds nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
         for body in re.findall(r'R"[^(]*\((.*?)\)[^"]*"', path.read_text(), re.DOTALL):
             head = b"" if ".version" in body else b".version 8.8\n.target sm_120a\n.address_size 64\n"
             texts.append(head + body.encode())
-    images = small_fatbins() + [path.read_bytes()[:MOST] for path in ROOT.glob("build*/kernels/**/*.fatbin")]
+    images = small_fatbins() + [path.read_bytes()[:MOST] for path in ROOT.glob("build*/**/*.fatbin")]
     maps = (ROOT / "simulator/tests/data/tensor_maps.bin").read_bytes()
     pieces = [maps[at : at + 264] for at in range(0, min(len(maps), 264 * 400), 264)]
     for name, inputs in (("ptx", texts), ("fatbin", images), ("tensor_map", pieces)):
