@@ -174,6 +174,18 @@ def test_a_record_is_shown_and_drawn_without_measuring(tmp_path: Path, capsys: p
         assert words in first
 
 
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("gemm-*.json")), ids=lambda path: path.stem)
+def test_recorded_rows_can_be_shown_and_drawn(path: Path) -> None:
+    recorded = record.read(path)
+    assert recorded.bench == "gemm"
+    assert recorded.is_timed == ("counters" not in path.stem)
+    assert all(table.line(recorded, row) for row in recorded.rows)
+    assert len(plot.panels_of(recorded)["4096 x 4096"]) > 1
+
+
 class Cuda:
     """A libcuda by ctypes, for memory."""
 
