@@ -4,7 +4,7 @@
 #   make build      set-up, kernels, libraries, Python package
 #   make lint       layer rules, file rules, SASS rules, formatting
 #   make bench      speed of the simulator beside its aims and the last record (RECORD=1 appends a row)
-#   make test-long  also the tests that take minutes
+#   make test-long  also the tests that take minutes, and all C++ tests under sanitizers (builds of their own)
 #   make fuzz       FUZZ_SECONDS=20 for each part of the simulator that reads bytes from outside (needs clang)
 #   make setup      .venv and .cuda only
 #   make format     rewrite sources in the house format
@@ -45,6 +45,7 @@ test: build
 
 test-long: build
 	@B12X_LONG_TESTS=1 tools/setup/test.sh "$(B12X_JOBS)"
+	@tools/setup/sanitizers.sh "$(B12X_NVCC)" "$(B12X_JOBS)"
 
 fuzz: setup
 	@tools/setup/fuzz.sh "$(B12X_JOBS)" "$(or $(FUZZ_SECONDS),20)"

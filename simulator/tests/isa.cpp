@@ -25,6 +25,7 @@ TEST_CASE("nothing named: the widest; named: that one, if the processor has it")
 
 TEST_CASE("the builds have the same rows and handlers of their own") {
   const auto baseline = baseline::form_groups(), avx2 = avx2::form_groups(), avx512 = avx512::form_groups();
+  if (baseline.data() == avx512.data()) return;  // ops/one_build.cpp
   REQUIRE(baseline.size() == avx2.size());
   REQUIRE(baseline.size() == avx512.size());
   for (size_t g = 0; g < baseline.size(); ++g) {

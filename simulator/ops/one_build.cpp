@@ -1,4 +1,4 @@
-// The fuzz targets have one build of the handlers: it stands for all instruction sets.
+// Where the handlers are built once, for speed of building (fuzzers and sanitizers): that build stands for all.
 #include "ops/table.hpp"
 
 namespace sim {
