@@ -14,7 +14,7 @@ namespace b12x {
 // nvfp4_gemm_skinny_traits.h says.
 struct Nvfp4GemmSkinnyParams {
   TensorMap a_map;          // over A [l, m, k / 2]
-  TensorMap b_map[2];       // over B [l, n, k / 2]: 2 chunks and 1
+  TensorMap b_map[4];       // over B [l, n, k / 2]: 4 chunks, 3, 2 and 1
   const uint8_t* a_scales;  // [l] times align(m, 128) * align(k / 16, 4) bytes, 16-byte aligned
   const uint8_t*
       b_scales;  // [l] times align(n, 128) * align(k / 16, 4) bytes, 16-byte aligned; all padding may hold anything
@@ -33,6 +33,6 @@ struct Nvfp4GemmSkinnyParams {
   int32_t work_base;       // SkinnyWork of all chunks over the grid
   int32_t work_extra;
 };
-static_assert(sizeof(Nvfp4GemmSkinnyParams) == 512);
+static_assert(sizeof(Nvfp4GemmSkinnyParams) == 768);
 
 }  // namespace b12x

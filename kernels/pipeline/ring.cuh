@@ -1,6 +1,6 @@
-// ring.cuh: a ring of shared-memory stages between one producer and several consumer warps. full[s] completes when the
-// bytes of stage s have landed, empty[s] when every consumer warp has released it. Stage and parity live here and
-// nowhere else.
+// ring.cuh: a ring of shared-memory stages between one producer, or several that each fill a part of every stage, and
+// several consumer warps. full[s] completes when the bytes of stage s have landed, empty[s] when every consumer warp
+// has released it. Stage and parity live here and nowhere else.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ struct Ring {
   B12X_DEVICE Ring(uint64_t* full_barriers, uint64_t* empty_barriers) : full(full_barriers), empty(empty_barriers) {}
 
   // One thread of the block, before the block barrier that precedes any use.
-  B12X_DEVICE void init(uint32_t consumers) {
+  B12X_DEVICE void init(uint32_t consumers, uint32_t producers = 1) {
     for (int s = 0; s < kStages; ++s) {
-      ptx::mbarrier_init(&full[s], 1);
+      ptx::mbarrier_init(&full[s], producers);
       ptx::mbarrier_init(&empty[s], consumers);
     }
     ptx::fence_mbarrier_init();
@@ -37,11 +37,19 @@ struct Ring {
   B12X_DEVICE void wait_full() { ptx::mbarrier_wait_parity(&full[stage], parity); }
   B12X_DEVICE void release() { ptx::mbarrier_arrive(&empty[stage]); }
 
+  template <int by = 1>
   B12X_DEVICE void advance() {
-    if (++stage == kStages) {
-      stage = 0;
+    static_assert(by <= kStages);
+    stage += by;
+    if (stage >= kStages) {
+      stage -= kStages;
       parity ^= 1u;
     }
+  }
+  B12X_DEVICE void advance(int by) {
+    stage += by;
+    parity ^= static_cast<uint32_t>(stage / kStages) & 1u;
+    stage %= kStages;
   }
 };
 

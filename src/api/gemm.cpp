@@ -140,14 +140,14 @@ Checked check_args(const GemmPlan& plan, const GemmArgs& args, const Workspace& 
 
 void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stream) {
   const GemmProblem& p = plan.problem;
-  constexpr int kSwizzle = 64;
+  constexpr int kSwizzle = 128;
   const auto b_map = [&](int box_bytes) {
     return map_of(args.b.packed, plan.tile_n, box_bytes, kSwizzle, stream.device, "gemm: b");
   };
   const SkinnyWork work = SkinnyWork::of(plan.tiles * Nvfp4GemmSkinnyTraits<1>::chunks_of_k(p.k), plan.launch.grid[0]);
   const Nvfp4GemmSkinnyParams params{
       .a_map = map_of(args.a.packed, plan.tile_m, kSwizzle, kSwizzle, stream.device, "gemm: a"),
-      .b_map = {b_map(64), b_map(32)},
+      .b_map = {b_map(128), b_map(96), b_map(64), b_map(32)},
       .a_scales = args.a.scales,
       .b_scales = args.b.scales,
       .alpha = args.alpha,

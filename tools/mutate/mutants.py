@@ -11,20 +11,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _INSTRUCTION = re.compile(r"^\s*(?P<guard>@!?%?\w+\s+)?(?P<opcode>[a-z][\w.:]*)(?P<operands>(\s[^;]*)?);\s*(//.*)?$")
-_LOC = re.compile(r"^\s*\.loc\s+(\d+)\s+(\d+)")
+_LOC = re.compile(
+    r"^\s*\.loc\s+(\d+) (\d+) (\d+)(?:, function_name (\$\w+), inlined_at (\d+ \d+ \d+))?",
+)
+_NAME = re.compile(r"^(\$L__info_string\d+):((?:\s*\.b8 \d+)+)", re.MULTILINE)
 _FILE = re.compile(r'^\s*\.file\s+(\d+)\s+"([^"]+)"')
 _SYNCHRONISES = re.compile(r"^(mbarrier\.arrive|bar\.|barrier\.|red\.|atom\.|st\.release)")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One altered kernel text; `line` is the instruction's line in the PTX, `place` its source."""
+    """One altered kernel text; `line` is the instruction's line in the PTX, `place` its source, `within` the functions
+    that it was inlined from, innermost first, as the linker would name them."""
 
     entry: str
     line: int
     operator: str
     instruction: str
     place: str
+    within: str
     text: str
 
     @property
@@ -186,25 +191,35 @@ def mutants(entry: str, ptx: str) -> list[Mutant]:
     is_barrier = re.compile(r"(bar|barrier\.cta)\.(sync|arrive|red)")
     ids = {i.list[0] for i in instructions if i and is_barrier.match(i.opcode)}
     elects = sum(1 for i in instructions if i and i.opcode.startswith("elect."))
+    names = {m[1]: bytes(int(b) for b in re.findall(r"\.b8 (\d+)", m[2])).decode() for m in _NAME.finditer(ptx)}
+    outer: dict[str, tuple[str, str]] = {}  # place in the source -> function, and the place that called it
     result = []
-    place = ""
+    place = within = ""
     for at, instruction in enumerate(instructions):
         if location := _LOC.match(lines[at]):
             place = f"{files.get(location[1], '?')}:{location[2]}"
+            here = " ".join(location.group(1, 2, 3))
+            if location[4]:
+                outer[here] = (names[location[4]].rstrip("\0"), location[5])
+            chain = []
+            while location[4] and here in outer and len(chain) < len(outer):
+                name, here = outer[here]
+                chain.append(name)
+            within = " < ".join(chain)
         if instruction is None:
             continue
         for operator, new in _alterations(instruction, ids, elects):
             changed = [*lines[:at], new, *lines[at + 1 :]]
-            result.append(_mutant(entry, at, operator, lines[at], place, changed))
+            result.append(_mutant(entry, at, operator, lines[at], place, within, changed))
         if instruction.opcode.startswith("fence.proxy.async"):
             later = next(
                 (k for k in range(at + 1, len(lines)) if (i := instructions[k]) and _SYNCHRONISES.match(i.opcode)), None
             )
             if later is not None:
                 moved = [*lines[:at], "", *lines[at + 1 : later], f"{lines[later]} {lines[at]}", *lines[later + 1 :]]
-                result.append(_mutant(entry, at, "fence moved after the next arrive", lines[at], place, moved))
+                result.append(_mutant(entry, at, "fence moved after the next arrive", lines[at], place, within, moved))
     return result
 
 
-def _mutant(entry: str, at: int, operator: str, line: str, place: str, lines: list[str]) -> Mutant:
-    return Mutant(entry, at + 1, operator, line.strip(), place, "\n".join(lines))
+def _mutant(entry: str, at: int, operator: str, line: str, place: str, within: str, lines: list[str]) -> Mutant:
+    return Mutant(entry, at + 1, operator, line.strip(), place, within, "\n".join(lines))

@@ -76,6 +76,12 @@ TEST_CASE("the skinny kernel's blocks share the line of chunks evenly, each chun
   CHECK(Skinny::blocks(4096, 4096, 1, 188) == 188);
   CHECK(Skinny::blocks(128, 4096, 1, 188) == 16);  // more partials than that the last block would read too long
   CHECK(Skinny::blocks(128, 192, 1, 188) == 3);
+  CHECK(Skinny::blocks(4096, 4096, 1, 132) == 128);   // four equal parts a tile
+  CHECK(Skinny::blocks(14336, 4096, 1, 132) == 112);  // whole tiles
+  CHECK(Skinny::blocks(14336, 4096, 1, 188) == 188);  // 112 would leave too many idle
+  CHECK(Skinny::blocks(4608, 4096, 1, 132) == 132);   // 64 chunks are not three equal parts
+  CHECK(Skinny::blocks(8192, 28672, 1, 132) == 128);
+  CHECK(Skinny::blocks(128 * 200, 4096, 1, 188) == 188);
   for (const auto& [chunks, blocks] : {std::pair{2048, 188}, {448, 64}, {7, 7}, {100, 3}}) {
     const SkinnyWork work = SkinnyWork::of(chunks, blocks);
     int32_t next = 0;

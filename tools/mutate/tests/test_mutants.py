@@ -117,3 +117,15 @@ def test_mutants_name_the_source_of_their_instruction() -> None:
     text = '.loc 1 40 3\nbar.sync 0;\n.file 1 "kernels/a.cuh"'
     (mutant,) = mutants("k", text)
     assert (mutant.name, mutant.place) == ("k:2:barrier deleted", "kernels/a.cuh:40")
+
+
+def test_mutants_name_the_functions_that_they_were_inlined_from() -> None:
+    lines = (
+        ".loc 1 8 3, function_name $L__info_string0, inlined_at 2 30 5",
+        ".loc 3 40 3, function_name $L__info_string1, inlined_at 1 8 3",
+        "bar.sync 0;",
+        "$L__info_string0:\n.b8 119\n.b8 97\n.b8 0",
+        "$L__info_string1:\n.b8 98\n.b8 0",
+    )
+    (mutant,) = mutants("k", "\n".join(lines))
+    assert mutant.within == "b < wa"
