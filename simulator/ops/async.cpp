@@ -25,6 +25,13 @@ Handler bind_fence_proxy_async(const ptx::Statement& s, Instr& i) {
 // acquire is the other direction, which copies that an mbarrier tells of need no fence for.
 void fence_shared_release(Warp& w, const Instr& i) { tell(w, i, Fence::kProxyAsync, Order::kRelease, Space::kShared); }
 void fence_shared_acquire(Warp& w, const Instr& i) { tell(w, i, Fence::kProxyAsync, Order::kAcquire, Space::kShared); }
+// Between threads, of synchronisation through shared memory: with clusters of one block, all that there is.
+template <Order kOrder>
+void fence_cluster(Warp& w, const Instr& i) {
+  std::atomic_thread_fence(std::memory_order_acq_rel);
+  if (w.block->observer != nullptr)
+    w.block->observer->fence(w, i, Fence::kThread, kOrder, Scope::kCluster, Space::kGeneric);
+}
 // Orders accesses through different virtual addresses of one location.
 void fence_proxy_alias(Warp&, const Instr&) { std::atomic_thread_fence(std::memory_order_seq_cst); }
 // Makes mbarrier.init visible to the cluster and to the asynchronous proxy.
@@ -39,6 +46,10 @@ const Form kForms[] = {
      Unit::kSync, kFenceIsa},
     {"fence.proxy.async::generic.acquire.sync_restrict::shared::cluster.cluster", "", fence_shared_acquire, nullptr,
      Unit::kSync, kFenceIsa},
+    {"fence.acquire.sync_restrict::shared::cluster.cluster", "", fence_cluster<Order::kAcquire>, nullptr, Unit::kSync,
+     kFenceIsa},
+    {"fence.release.sync_restrict::shared::cta.cluster", "", fence_cluster<Order::kRelease>, nullptr, Unit::kSync,
+     kFenceIsa},
     {"[fence|membar].proxy.alias", "", fence_proxy_alias, nullptr, Unit::kSync, kFenceIsa},
     {"fence.mbarrier_init.release.cluster", "", fence_mbarrier_init, nullptr, Unit::kSync, kFenceIsa},
 };

@@ -34,6 +34,7 @@ std::string persistent(const std::string& query) {
   bar.sync 0;
 NEXT:
   @!%p1 bra WORK;
+  fence.acquire.sync_restrict::shared::cluster.cluster;
   fence.proxy.async::generic.acquire.sync_restrict::shared::cluster.cluster;
   mbarrier.arrive.expect_tx.relaxed.cluster.shared::cta.b64 _, [%r2], 16;
   clusterlaunchcontrol.try_cancel.async.shared::cta.mbarrier::complete_tx::bytes.b128 [%r1], [%r2];
@@ -55,6 +56,7 @@ WAIT:
 )" + query +
          R"(
   fence.proxy.async::generic.release.sync_restrict::shared::cta.cluster;
+  fence.release.sync_restrict::shared::cta.cluster;
   bar.sync 0;
   bra NEXT;
 DONE:
