@@ -11,18 +11,18 @@ namespace b12x::math {
 // quotient.
 struct Divisor {
   uint32_t value = 1;  // 1 .. 2^31
-  uint32_t multiplier = 0;
-  uint32_t shift = 0;  // of the high half; value 1 is handled apart, its shift would be negative
+  uint32_t multiplier = 1u << 31;
+  uint32_t shift = 0;
 
   static constexpr Divisor of(uint32_t value) {
     const auto log2 = static_cast<uint32_t>(std::bit_width(value - 1));
     const uint64_t power = uint64_t{1} << (31 + log2);
-    if (value == 1) return {};
-    return {value, static_cast<uint32_t>((power + value - 1) / value), log2 - 1};
+    return {value, static_cast<uint32_t>((power + value - 1) / value), log2};
   }
 
+  // Of twice n, so that the high half is n * multiplier >> 31.
   constexpr uint32_t quotient(uint32_t n) const {
-    return value == 1 ? n : static_cast<uint32_t>(uint64_t{n} * multiplier >> 32) >> shift;
+    return static_cast<uint32_t>(uint64_t{2 * n} * multiplier >> 32) >> shift;
   }
 };
 

@@ -45,6 +45,11 @@ struct Bf16 {
     values[0] = __uint_as_float(word << 16);
     values[1] = __uint_as_float(word & 0xFFFF0000u);
   }
+  // The same of a word without signs: a byte permutation, since the compiler would move a shift before the mask.
+  B12X_DEVICE static void unpack_magnitudes(uint32_t word, float* values) {
+    values[0] = __uint_as_float(__byte_perm(word, 0, 0x1044));
+    values[1] = __uint_as_float(word & 0xFFFF0000u);
+  }
   B12X_DEVICE static uint32_t pack(float low, float high) { return ptx::cvt_rn_bf16x2_f32(high, low); }
   template <int N>
   B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {  // NaN if one is
@@ -62,6 +67,7 @@ struct F16 {
     values[0] = ptx::cvt_f32_f16(static_cast<uint16_t>(word));
     values[1] = ptx::cvt_f32_f16(static_cast<uint16_t>(word >> 16));
   }
+  B12X_DEVICE static void unpack_magnitudes(uint32_t word, float* values) { unpack(word, values); }
   B12X_DEVICE static uint32_t pack(float low, float high) { return ptx::cvt_rn_f16x2_f32(high, low); }
   template <int N>
   B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {
@@ -76,6 +82,7 @@ struct F32 {
   static constexpr int kPerWord = 1;
   static constexpr uint32_t kMagnitude = 0x7FFFFFFFu;
   B12X_DEVICE static void unpack(uint32_t word, float* values) { values[0] = __uint_as_float(word); }
+  B12X_DEVICE static void unpack_magnitudes(uint32_t word, float* values) { unpack(word, values); }
   template <int N>
   B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {
     uint32_t bits = 0;

@@ -45,55 +45,72 @@ template <typename Element, bool kSiluMul>
 B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
   using Storage = typename Element::Storage;
   using Traits = Nvfp4QuantizeTraits;
-  constexpr int kAtoms = Traits::atoms_of_warp(sizeof(Storage), kSiluMul);
+  constexpr uint32_t kAtoms = Traits::atoms_of_warp(sizeof(Storage), kSiluMul);
   constexpr int kWords = math::kNvfp4Words<Element>;
   static_assert(Traits::kSectorBytes == tile::kSectorBytes);
   ptx::griddepcontrol_launch_dependents();
   ptx::griddepcontrol_wait();
 
-  const auto* x = static_cast<const Storage*>(p.x);
-  const auto lane = static_cast<int32_t>(threadIdx.x % 32);
-  const int32_t blocks = p.cols / math::kNvfp4Block;
+  const uint32_t lane = threadIdx.x % 32;
+  const uint32_t lane_row = tile::sector_row(0, static_cast<int32_t>(lane));
+  const uint32_t lane_block = tile::sector_block(static_cast<int32_t>(lane));
+  const uint32_t rows = p.rows, blocks = static_cast<uint32_t>(p.cols) / math::kNvfp4Block, atoms_k = p.atoms_k;
   const auto scale_of = [&](uint32_t index) {
     const float given = p.global_scale != nullptr ? p.global_scale[index] : 1.f;
-    return p.is_reciprocal != 0 ? __frcp_rn(given) : given;
+    return math::nvfp4_scale(p.is_reciprocal != 0 ? __frcp_rn(given) : given);
   };
-  float global_scale = scale_of(0);
+  math::Nvfp4Scale global_scale = scale_of(0);
 
   for (uint32_t unit = blockIdx.x * Traits::kWarps + threadIdx.x / 32; unit < p.units;
        unit += gridDim.x * Traits::kWarps) {
     const uint32_t sector_row = p.units_k.quotient(unit);  // over all groups
-    const auto atom_k = static_cast<int32_t>(unit - sector_row * p.units_k.value) * kAtoms;
+    const uint32_t atom_k = (unit - sector_row * p.units_k.value) * kAtoms;
     const uint32_t group = p.sector_rows_of_group.quotient(sector_row);
     const uint32_t row_sector = sector_row - group * p.sector_rows_of_group.value;
-    const auto row = static_cast<int32_t>(row_sector / tile::kAtomSectors * tile::kAtomRows) +
-                     tile::sector_row(static_cast<int32_t>(row_sector % tile::kAtomSectors), lane);
-    const int32_t block = atom_k * tile::kAtomBlocks + tile::sector_block(lane);
+    const uint32_t first_row = row_sector / tile::kAtomSectors * tile::kAtomRows + row_sector % tile::kAtomSectors * 2;
+    const uint32_t row = first_row + lane_row;
+    const uint32_t block = atom_k * tile::kAtomBlocks + lane_block;
     if (p.global_scale_stride != 0) global_scale = scale_of(group);
-    const bool counts = row < (p.row_counts != nullptr ? min(p.row_counts[group], p.rows) : p.rows);
+    uint32_t count = rows;
+    if (p.row_counts != nullptr) count = max(0, min(p.row_counts[group], p.rows));
 
-    uint32_t words[kAtoms][kWords];
-    const Storage* source = x + group * p.x_group_stride + row * p.x_row_stride + int64_t{block} * math::kNvfp4Block;
-    for (int i = 0; i < kAtoms; ++i, source += tile::kAtomBlocks * math::kNvfp4Block) {
-      if (!counts || block + i * tile::kAtomBlocks >= blocks) continue;
-      if constexpr (kSiluMul) {
-        uint32_t up[kWords];
-        load_words<Element>(source + (p.gate_first != 0 ? 0 : p.cols), p.is_aligned != 0, words[i]);
-        load_words<Element>(source + (p.gate_first != 0 ? p.cols : 0), p.is_aligned != 0, up);
-        silu_mul<Element>(words[i], up);
-      } else {
-        load_words<Element>(source, p.is_aligned != 0, words[i]);
-      }
-    }
-    uint2* packed = reinterpret_cast<uint2*>(p.packed) + (int64_t{group} * p.rows + row) * blocks + block;
-    uint8_t* scales = p.scales + (int64_t{sector_row / tile::kAtomSectors} * p.atoms_k + atom_k) * tile::kAtomBytes +
-                      sector_row % tile::kAtomSectors * tile::kSectorBytes + lane;
+    const auto* source = static_cast<const Storage*>(p.x) + group * p.x_group_stride + row * p.x_row_stride +
+                         uint64_t{block} * math::kNvfp4Block;
+    uint2* packed = reinterpret_cast<uint2*>(p.packed) + (uint64_t{group} * rows + row) * blocks + block;
+    uint8_t* scales = p.scales + (uint64_t{sector_row / tile::kAtomSectors} * atoms_k + atom_k) * tile::kAtomBytes +
+                      (sector_row % tile::kAtomSectors * tile::kSectorBytes + lane);
+    constexpr int kInputs = kSiluMul ? 2 : 1;  // gate and up, or x
+    const auto load = [&](uint32_t atom, bool aligned, uint32_t (&words)[kInputs][kWords]) {
+      const Storage* x = source + atom * tile::kAtomBlocks * math::kNvfp4Block;
+      load_words<Element>(x + (kSiluMul && p.gate_first == 0 ? p.cols : 0), aligned, words[0]);
+      if constexpr (kSiluMul) load_words<Element>(x + (p.gate_first == 0 ? 0 : p.cols), aligned, words[1]);
+    };
+    const auto quantize = [&](uint32_t (&words)[kInputs][kWords]) {
+      if constexpr (kSiluMul) silu_mul<Element>(words[0], words[1]);
+      return math::quantize_nvfp4_block<Element>(words[0], global_scale);
+    };
+    // A warp whose blocks all exist and count, as most do, asks that once.
+    if (p.is_aligned != 0 && first_row + tile::sector_row(0, 31) < count &&
+        (atom_k + kAtoms) * tile::kAtomBlocks <= blocks) {
+      uint32_t words[kAtoms][kInputs][kWords];
+      for (uint32_t i = 0; i < kAtoms; ++i) load(i, true, words[i]);
 #pragma unroll  // words stay in registers
-    for (int i = 0; i < kAtoms; ++i) {
-      if (atom_k + i >= p.atoms_k) continue;
+      for (uint32_t i = 0; i < kAtoms; ++i) {
+        const math::Nvfp4Block quantized = quantize(words[i]);
+        packed[i * tile::kAtomBlocks] = quantized.packed;
+        scales[i * tile::kAtomBytes] = quantized.scale;
+      }
+      continue;
+    }
+#pragma unroll 1
+    for (uint32_t i = 0; i < kAtoms && atom_k + i < atoms_k; ++i) {
       math::Nvfp4Block quantized{{0, 0}, 0};
-      if (row < p.rows && block + i * tile::kAtomBlocks < blocks) {
-        if (counts) quantized = math::quantize_nvfp4_block<Element>(words[i], global_scale);
+      if (row < rows && block + i * tile::kAtomBlocks < blocks) {
+        if (row < count) {
+          uint32_t words[kInputs][kWords];
+          load(i, p.is_aligned != 0, words);
+          quantized = quantize(words);
+        }
         packed[i * tile::kAtomBlocks] = quantized.packed;
       }
       scales[i * tile::kAtomBytes] = quantized.scale;

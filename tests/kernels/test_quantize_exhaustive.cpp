@@ -45,7 +45,7 @@ TEST_CASE("all 2^16 inputs of bf16 and f16") {
         }
       }
     }
-    const int64_t cols = 16 * 6;
+    const int64_t cols = 16 * 9;  // a unit of whole warps and an edge
     values.resize(values.size() / cols * cols + (values.size() % cols ? cols : 0), 0.f);
     // 1: ties are exact. The amax of all finite values. Scales that are e4m3 subnormals. All saturated. Subnormal f32.
     for (const float global_scale : {1.f, dtype == DType::kBf16 ? 0x1.fep127f / 2688.f : 65504.f / 2688.f, 0.0371f,
@@ -81,7 +81,7 @@ TEST_CASE("f32 within 2 ulp of every tie of both roundings, for all scale bytes"
       }
     }
     CAPTURE(global_scale);
-    check_values(values, DType::kF32, 32, global_scale);
+    check_values(values, DType::kF32, 80, global_scale);
   }
 }
 

@@ -126,9 +126,10 @@ struct Recipe {
 // The first prefix that fits.
 const Recipe kRecipes[] = {
     {"b12x_nvfp4_amax_", [](const Device& d, DType t) { Quantised(d, 40, 320, t, QuantizeInput::kPlain).run(2); }},
-    {"b12x_nvfp4_quantize_", [](const Device& d, DType t) { Quantised(d, 40, 320, t, QuantizeInput::kPlain).run(2); }},
+    // Warps whose blocks all exist, and others at both edges.
+    {"b12x_nvfp4_quantize_", [](const Device& d, DType t) { Quantised(d, 136, 144, t, QuantizeInput::kPlain).run(2); }},
     {"b12x_nvfp4_silu_mul_quantize_",
-     [](const Device& d, DType t) { Quantised(d, 40, 160, t, QuantizeInput::kGateUp).run(2); }},
+     [](const Device& d, DType t) { Quantised(d, 136, 80, t, QuantizeInput::kGateUp).run(2); }},
     {"b12x_mxfp8_quantize_", run_mxfp8},
     // A line of 4 tiles x 25 chunks on 3 blocks, through a ring of 3 or 4 stages.
     {"b12x_nvfp4_gemm_skinny_m8_",
