@@ -28,6 +28,7 @@ class DependencyChecker : public Observer {
   void access(Warp& w, const Instr& i, const MemoryAccess& a, const Pointers& at) override {
     if (a.space != Space::kGlobal && a.space != Space::kGeneric) return;
     if (a.order != Order::kWeak) synchronise(w, any_has_waited_);
+    if (at.shape == Pointers::Shape::kRow && a.space == Space::kGlobal && note_row(w, at.base, a)) return;
     for (uint32_t left = w.mask; left != 0; left &= left - 1) {
       const int lane = std::countr_zero(left);
       const std::byte* const p = at.of(lane, a.bytes);
@@ -65,6 +66,14 @@ class DependencyChecker : public Observer {
     if (!has_waited) return;
     block.has_waited[w.index] = true;
     block.any_has_waited = true;
+  }
+
+  // All lanes at once. False: they are to be looked at one by one.
+  bool note_row(const Warp& w, const std::byte* p, const MemoryAccess& a) {
+    Overlap& o = overlap();
+    if (o.is_dependent && !blocks_[w.block].has_waited[w.index]) return false;
+    o.own.add(reinterpret_cast<uint64_t>(p), uint64_t{kWarpSize} * a.bytes, a.access != Access::kRead);
+    return true;
   }
 
   void touch(Warp& w, const Instr& i, int lane, const std::byte* p, uint64_t bytes, bool is_write) {

@@ -24,14 +24,23 @@ class InitChecker : public Observer {
 
  private:
   struct Written {
-    std::vector<uint8_t> shared, local;  // a byte for each byte; local: warp by warp, as Warp::local lies
+    std::vector<uint8_t> shared, local;  // 1 or 0 for each byte; local: warp by warp, as Warp::local lies
   };
+  Written& written_of(const Block& block) {
+    if (&block != last_block_) {
+      last_block_ = &block;
+      last_ = &blocks_.at(&block);
+    }
+    return *last_;
+  }
   void touch(const Warp& w, const Instr& i, uint32_t lane, std::vector<uint8_t>& written, size_t at, uint64_t bytes,
              bool reads, bool writes, bool is_shared);
   void touch_global(const Warp& w, const Instr& i, uint32_t lane, const std::byte* p, uint64_t bytes, bool reads,
                     bool writes);
 
   std::unordered_map<const Block*, Written> blocks_;
+  const Block* last_block_ = nullptr;
+  Written* last_ = nullptr;
   FindingList findings_;
 };
 

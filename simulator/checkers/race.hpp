@@ -90,6 +90,9 @@ class RaceChecker : public Observer {
  private:
   // One lane's access while it is held against the shadow.
   struct Accessor {
+    Accessor(BlockClocks& o, Warp& w, const LaneClass& c, uint32_t l, uint32_t e, bool writes, bool in_shared)
+        : own(&o), warp(&w), lanes(&c), lane(l), event(e), is_write(writes), is_shared(in_shared) {}
+
     BlockClocks* own;
     Warp* warp;
     const LaneClass* lanes;
@@ -99,8 +102,22 @@ class RaceChecker : public Observer {
     bool is_shared;
     bool is_map = false;        // a copy reads its tensor map: by a proxy that has a fence of its own
     uint32_t sure[2] = {0, 0};  // events found to be before this access, whatever their lanes
+    // What became of the last word: `before` turned into `after`, and does so wherever it is met again, by known_lane
+    // or by any. Entries without lanes are then of the accessing lane; in `before` of a copy, of any lanes.
+    enum class Known : uint8_t { kNothing, kOneLane, kAnyLane } known = Known::kNothing;
+    uint32_t known_lane = 0;
+    Cell before, after;  // unless kNothing
     uint32_t bit() const { return 1u << lane; }
   };
+  // The memory in which `p` lies for this access, and its offset or address there.
+  Shadow& shadow_of(const Accessor& a) { return a.is_shared ? a.own->shared : global_; }
+  static uint64_t place_of(const Accessor& a, const std::byte* p) {
+    return a.is_shared ? static_cast<uint64_t>(p - a.own->block->shared) : reinterpret_cast<uint64_t>(p);
+  }
+  static Row& row_at(const Accessor& a, Shadow& shadow, uint64_t at) {
+    return a.is_shared ? shadow.shared(at) : shadow.global(at);
+  }
+  bool is_weak_write(const Accessor& a) const { return a.is_write && !events_[a.event].is_strong; }
 
   BlockClocks& clocks_of(const Block& block);
   WarpLanes& lanes_of(const Warp& w) { return clocks_of(*w.block).warps[w.index]; }
@@ -119,14 +136,23 @@ class RaceChecker : public Observer {
   uint32_t event_of(Warp& w, const Instr& i, Order order, Scope scope, uint32_t bytes, bool is_mbarrier);
   void collect();
 
+  // race_row.cpp
+  void touch_row(Accessor& a, std::byte* p, uint32_t words);
+  bool touch_alike(Accessor& a, Row& row, bool is_own, uint32_t first, uint32_t shift);
+
+  bool repeats(const Accessor& a, Cell& c) const;
+  void learn(Accessor& a, const Cell& before, const Cell& after);
+  bool is_alike(const Accessor& a, const Entry& e);
+
   // race_access.cpp
-  bool touch_row(Accessor& a, std::byte* p, size_t words);
-  bool is_own_history(const Accessor& a, const Cell& c) const;
   void touch(Accessor& a, std::byte* p, uint64_t bytes);
-  void touch_words(Accessor& a, Shadow& shadow, Cell* c, std::byte* p, size_t count);
+  void touch_part(Accessor& a, Shadow& shadow, Row& row, std::byte* p, uint64_t at, uint64_t bytes);
+  void touch_quad(Accessor& a, Shadow& shadow, Row& row, uint64_t quad, std::byte* p);
+  void touch_word(Accessor& a, Shadow& shadow, Cell& c, std::byte* p);
   void touch_cell(Accessor& a, Shadow& shadow, Cell& c, const std::byte* p);
   bool settles(Accessor& a, const Entry& e, const std::byte* p);
-  bool is_before(Accessor& a, const Entry& e, bool& is_unfenced);
+  bool is_before(const Accessor& a, const Entry& e, bool& is_unfenced) { return is_before(a, e, a.bit(), is_unfenced); }
+  bool is_before(const Accessor& a, const Entry& e, uint32_t self, bool& is_unfenced);
   bool is_covered(const Accessor& a, const Clock& clock, const Event& e, uint32_t lanes, uint32_t epoch) const;
   void add(Accessor& a, Shadow& shadow, Cell& c);
   void tell_race(const Accessor& a, const Entry& other, const std::byte* p, bool is_unfenced);

@@ -29,8 +29,11 @@ void RaceChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const P
   const std::byte *shared = w.block->shared, *end = shared + w.block->shared_bytes;
   const bool is_row = at.shape == Pointers::Shape::kRow && m.space != Space::kGeneric && m.bytes % 4 == 0;
   for (const LaneClass& c : lanes.classes) {
-    Accessor a{&own, &w, &c, 0, event, m.access != Access::kRead, m.space == Space::kShared};
-    if (is_row && c.mask == 0xffffffffu && touch_row(a, at.base, m.bytes / 4)) continue;
+    Accessor a(own, w, c, 0, event, m.access != Access::kRead, m.space == Space::kShared);
+    if (is_row && c.mask == 0xffffffffu && place_of(a, at.base) % 4 == 0) {
+      touch_row(a, at.base, m.bytes / 4);
+      continue;
+    }
     for (uint32_t left = c.mask & w.mask; left != 0; left &= left - 1) {
       a.lane = static_cast<uint32_t>(std::countr_zero(left));
       std::byte* const p = at.of(static_cast<int>(a.lane), m.bytes);
@@ -44,99 +47,64 @@ void RaceChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const P
   if (m.order != Order::kWeak || (m.access != Access::kRead && !variables_.empty())) synchronise(w, m, at);
 }
 
-// All 32 lanes, each at its own `words` words of one row. Where lane 0 meets only accesses of lane 0 that surely come
-// before, the verdict is the same for every lane that meets the same of its own. False: nothing has been done.
-bool RaceChecker::touch_row(Accessor& a, std::byte* p, size_t words) {
-  Shadow& shadow = a.is_shared ? a.own->shared : global_;
-  const uint64_t at = a.is_shared ? static_cast<uint64_t>(p - a.own->block->shared) : reinterpret_cast<uint64_t>(p);
-  const size_t bytes = kWarpSize * words * 4;
-  if (at % 4 != 0 || (!a.is_shared && at % Shadow::kPageBytes + bytes > Shadow::kPageBytes)) return false;
-  Cell* c = a.is_shared ? shadow.shared(at) : shadow.global(at);
-  if (!is_own_history(a, *c)) return false;
-  const Cell before = *c;
-  touch_words(a, shadow, c, p, words);
-  const Cell after = *c;
-  const bool is_plain = after.extra == 0 && after.is_split == 0;
-  c += words, p += 4 * words;
-  for (a.lane = 1; a.lane < kWarpSize; ++a.lane) {
-    for (size_t n = 0; n < words; ++n, ++c, p += 4) {
-      bool is_same =
-          is_plain && c->extra == 0 && c->is_split == 0 && c->count == before.count && c->strong == before.strong;
-      for (uint8_t k = 0; is_same && k < before.count; ++k)
-        is_same = c->entry[k].event == before.entry[k].event && c->entry[k].is_write == before.entry[k].is_write &&
-                  c->entry[k].lanes == a.bit();
-      if (!is_same) {
-        touch_words(a, shadow, c, p, 1);
-        continue;
-      }
-      *c = after;
-      for (uint8_t k = 0; k < after.count; ++k) c->entry[k].lanes = a.bit();
-    }
-  }
-  return true;
-}
-
-// Whether the cell knows accesses of the lane `a.lane` alone, of warps of this block, whose order does not depend on
-// the lane: of the own warp, or of epochs of which all lanes are known.
-bool RaceChecker::is_own_history(const Accessor& a, const Cell& c) const {
-  if (c.extra != 0 || c.is_split != 0) return false;
-  const Event& me = events_[a.event];
-  for (uint8_t n = 0; n < c.count; ++n) {
-    const Event& other = events_[c.entry[n].event];
-    if (c.entry[n].lanes != a.bit() || other.copy || other.is_mbarrier || other.block != me.block) return false;
-    const std::vector<WarpClock>& known = a.lanes->knowledge.seen.warps;
-    if (other.warp != me.warp && (other.warp >= known.size() || !known[other.warp].covers_all(other.epoch)))
-      return false;
-  }
-  return true;
-}
-
 void RaceChecker::touch(Accessor& a, std::byte* p, uint64_t bytes) {
-  Shadow& shadow = a.is_shared ? a.own->shared : global_;
-  uint64_t at = a.is_shared ? static_cast<uint64_t>(p - a.own->block->shared) : reinterpret_cast<uint64_t>(p);
-  const auto cell = [&] { return a.is_shared ? shadow.shared(at) : shadow.global(at); };
-  while (bytes != 0) {
-    if (at % 4 != 0 || bytes < 4) {
-      Cell& c = *cell();
-      shadow.split(c);
-      touch_cell(a, shadow, shadow.bytes(c).cell[at % 4], p);
-      ++at, ++p, --bytes;
-      continue;
-    }
-    uint64_t n = bytes / 4 * 4;
-    if (!a.is_shared) n = std::min(n, Shadow::kPageBytes - at % Shadow::kPageBytes);
-    touch_words(a, shadow, cell(), p, n / 4);
+  Shadow& shadow = shadow_of(a);
+  for (uint64_t at = place_of(a, p); bytes != 0;) {
+    const uint64_t n = std::min(bytes, Row::kBytes - at % Row::kBytes);
+    touch_part(a, shadow, row_at(a, shadow, at), p, at % Row::kBytes, n);
     at += n, p += n, bytes -= n;
   }
 }
 
-// Neighbours mostly have one history, so one verdict serves them all.
-void RaceChecker::touch_words(Accessor& a, Shadow& shadow, Cell* c, std::byte* p, size_t count) {
-  Cell before{}, after{};
-  bool is_known = false;
-  for (size_t n = 0; n < count; ++n, ++c, p += 4) {
-    if (c->is_split != 0) {
-      for (int b = 0; b < 4; ++b) touch_cell(a, shadow, shadow.bytes(*c).cell[b], p + b);
-      if (!a.is_write || events_[a.event].is_strong) continue;
-      shadow.clear(*c);
-      add(a, shadow, *c);
-      continue;
+void RaceChecker::touch_part(Accessor& a, Shadow& shadow, Row& row, std::byte* p, uint64_t at, uint64_t bytes) {
+  const bool is_whole = bytes == Row::kBytes;
+  if (is_whole && touch_alike(a, row, false, 0, 0)) return;
+  shadow.expand(row);
+  while (bytes != 0) {
+    const uint64_t quad = at / Row::kQuadBytes;
+    uint64_t n = 4;
+    if (at % Row::kQuadBytes == 0 && bytes >= Row::kQuadBytes) {
+      n = Row::kQuadBytes;
+      touch_quad(a, shadow, row, quad, p);
+    } else {
+      shadow.spread(row, quad);
+      Cell& c = row.cells[at / 4];
+      if (at % 4 != 0 || bytes < 4) {
+        n = 1;
+        shadow.split(c);
+        touch_cell(a, shadow, shadow.bytes(c).cell[at % 4], p);
+      } else {
+        touch_word(a, shadow, c, p);
+      }
     }
-    if (is_known && std::memcmp(c, &before, sizeof before) == 0) {
-      *c = after;
-      continue;
-    }
-    const bool repeats = n + 1 < count && c->extra == 0;
-    if (repeats) before = *c;
-    touch_cell(a, shadow, *c, p);
-    is_known = repeats && c->extra == 0;
-    if (is_known) after = *c;
+    at += n, p += n, bytes -= n;
   }
+  if (is_whole && is_weak_write(a)) shadow.collapse(row, row.cells[0]);
+}
+
+void RaceChecker::touch_quad(Accessor& a, Shadow& shadow, Row& row, uint64_t quad, std::byte* p) {
+  Cell* const c = row.cells + 4 * quad;
+  if (row.is_quad(quad)) return touch_word(a, shadow, *c, p);
+  for (int n = 0; n < 4; ++n) touch_word(a, shadow, c[n], p + 4 * n);
+  if (is_weak_write(a)) shadow.gather(row, quad);
+}
+
+void RaceChecker::touch_word(Accessor& a, Shadow& shadow, Cell& c, std::byte* p) {
+  if (c.is_split != 0) {
+    for (int b = 0; b < 4; ++b) touch_cell(a, shadow, shadow.bytes(c).cell[b], p + b);
+    if (!is_weak_write(a)) return;
+    shadow.clear(c);
+    add(a, shadow, c);
+    return;
+  }
+  if (repeats(a, c)) return;
+  const Cell before = c;
+  touch_cell(a, shadow, c, p);
+  learn(a, before, c);
 }
 
 void RaceChecker::touch_cell(Accessor& a, Shadow& shadow, Cell& c, const std::byte* p) {
   const Event& me = events_[a.event];
-  const bool is_weak_write = a.is_write && !me.is_strong;
   if (c.count != 0 && (c.strong == 0 || !me.is_strong || c.strong != me.bytes || !(me.is_wide || a.is_shared))) {
     // Entries that are settled are not needed any more once this access is a write.
     uint8_t kept = 0;
@@ -145,7 +113,7 @@ void RaceChecker::touch_cell(Accessor& a, Shadow& shadow, Cell& c, const std::by
     c.count = kept;
     if (c.extra != 0) std::erase_if(shadow.extra(c), [&](const Entry& e) { return settles(a, e, p) && a.is_write; });
   }
-  if (is_weak_write) shadow.clear(c);
+  if (is_weak_write(a)) shadow.clear(c);
   add(a, shadow, c);
 }
 
@@ -186,7 +154,8 @@ bool RaceChecker::is_covered(const Accessor& a, const Clock& clock, const Event&
          (*known->second)[e.warp].covers(lanes, epoch);
 }
 
-bool RaceChecker::is_before(Accessor& a, const Entry& e, bool& is_unfenced) {
+// `self`: lanes whose own accesses come before this one by program order.
+bool RaceChecker::is_before(const Accessor& a, const Entry& e, uint32_t self, bool& is_unfenced) {
   const Event& other = events_[e.event];
   const Knowledge& k = a.lanes->knowledge;
   const bool is_here = other.block == a.own->block->index, is_own_warp = is_here && other.warp == a.warp->index;
@@ -208,10 +177,10 @@ bool RaceChecker::is_before(Accessor& a, const Entry& e, bool& is_unfenced) {
     epoch = e.is_write || copy.read_at == 0 ? copy.done_at : copy.read_at;
     if (epoch == 0) return false;
   }
-  const uint32_t others = is_own_warp ? lanes & ~a.bit() : lanes;
+  const uint32_t others = is_own_warp ? lanes & ~self : lanes;
   if (others != 0 && !is_covered(a, k.seen, other, others, epoch)) return false;
   if (!needs_fence) return true;
-  if (is_own_warp && epoch <= fenced_at) lanes &= ~a.bit();
+  if (is_own_warp && epoch <= fenced_at) lanes &= ~self;
   is_unfenced = lanes != 0 && !is_covered(a, fenced, other, lanes, epoch);
   return !is_unfenced;
 }

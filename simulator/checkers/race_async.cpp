@@ -19,8 +19,10 @@ void RaceChecker::touch_mbarrier(Warp& w, const Instr& i, uint32_t mask, uint32_
   WarpLanes& lanes = own.warps[w.index];
   begin(lanes);
   const uint32_t event = event_of(w, i, order, Scope::kCta, 8, true);
+  // A test in a loop: nothing but mbarrier operations has come since, or its entry would be gone.
+  if (!is_write && own.shared.has_read(address - Block::kSharedBase, 8, event, mask)) return;
   for (const LaneClass& c : lanes.classes) {
-    Accessor a{&own, &w, &c, 0, event, is_write, true};
+    Accessor a(own, w, c, 0, event, is_write, true);
     for (uint32_t left = c.mask & mask; left != 0; left &= left - 1) {
       a.lane = static_cast<uint32_t>(std::countr_zero(left));
       touch(a, w.block->shared + (address - Block::kSharedBase), 8);
@@ -98,12 +100,13 @@ void RaceChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
     own.copies[uint64_t{o.thread()} * 2 + static_cast<uint64_t>(o.group)].push_back(id);
   const LaneClass& c = class_of(lanes, static_cast<uint32_t>(lane));
   o.each_range([&](const AsyncRange& range) {
-    Accessor a{&own, &w, &c, static_cast<uint32_t>(lane), id, range.is_write, range.is_shared};
+    Accessor a(own, w, c, static_cast<uint32_t>(lane), id, range.is_write, range.is_shared);
     touch(a, range.begin, range.bytes);
   });
   // Tensor maps among the kernel's parameters are nobody's to write.
   if (o.map == nullptr || !grid_.memory->find(reinterpret_cast<uint64_t>(o.map), kTensorMapBytes)) return;
-  Accessor a{&own, &w, &c, static_cast<uint32_t>(lane), id, false, false, true};
+  Accessor a(own, w, c, static_cast<uint32_t>(lane), id, false, false);
+  a.is_map = true;
   touch(a, const_cast<std::byte*>(o.map), kTensorMapBytes);
 }
 

@@ -1,6 +1,6 @@
 // What the race checker remembers of memory: for every 4-byte word the accesses that a later one may conflict with.
-// An access is an event (one warp instruction in one epoch, or one asynchronous copy) and the lanes of it. Words whose
-// bytes have different histories are kept byte by byte.
+// An access is an event (one warp instruction in one epoch, or one asynchronous copy) and the lanes of it. Rows of
+// words with one history are kept as one; words whose bytes have different histories are kept byte by byte.
 #pragma once
 
 #include <cstddef>
@@ -52,7 +52,27 @@ struct Cell {
 };
 static_assert(sizeof(Cell) == 40);
 
-// Cells of one memory, and the overflow of any.
+// 32 words. While they have one history, `cell` is that of each: an entry without lanes is then of the word's own lane,
+// which is first + (word >> shift). Else `cells` holds the words' own; of four words with one history (ldmatrix and
+// vectors of 16 bytes leave them so) the first word's stands for all.
+struct Row {
+  static constexpr uint32_t kWords = 32, kBytes = 4 * kWords, kQuadBytes = 16;
+  Cell cell{};
+  Cell* cells = nullptr;
+  uint8_t first = 0, shift = 0;
+  uint8_t quads = 0;  // bit q: cells[4q] is of the words 4q to 4q + 3
+
+  bool is_quad(uint64_t q) const { return (quads >> q & 1) != 0; }
+
+  bool is_of(uint32_t first_lane, uint32_t lane_shift) const { return first == first_lane && shift == lane_shift; }
+  bool has_own_lanes() const {
+    for (uint8_t n = 0; n < cell.count; ++n)
+      if (cell.entry[n].lanes == 0) return true;
+    return false;
+  }
+};
+
+// Rows of one memory, and the overflow of any.
 class Shadow {
  public:
   struct Bytes {
@@ -67,31 +87,53 @@ class Shadow {
   void split(Cell& c);
   // Forgets the accesses.
   void clear(Cell& c);
+  // Four words, or each word of four, have a history of their own from now on.
+  void expand(Row& row);
+  void spread(Row& row, uint64_t quad);
+  // The first word's history is that of all four.
+  void gather(Row& row, uint64_t quad);
+  // Every word of an expanded row has the history `cell` now, as Row says.
+  void collapse(Row& row, Cell cell);
 
-  // Calls f(cells) for each array of cells; f(entry) for all entries.
-  void resize_shared(size_t bytes) { shared_.assign((bytes + 3) / 4, Cell{}); }
-  Cell* shared(size_t offset) { return &shared_[offset / 4]; }
-  Cell* global(uint64_t address) {
+  void resize_shared(size_t bytes) { shared_.assign((bytes + Row::kBytes - 1) / Row::kBytes, Row{}); }
+  Row& shared(size_t offset) { return shared_[offset / Row::kBytes]; }
+  Row& global(uint64_t address) {
     const uint64_t page = address >> kPageBits;
     if (page != last_page_) {
-      std::unique_ptr<Cell[]>& cells = pages_[page];
-      if (!cells) cells.reset(new Cell[kPageBytes / 4]());
-      last_ = cells.get();
+      std::unique_ptr<Row[]>& rows = pages_[page];
+      if (!rows) rows.reset(new Row[kPageBytes / Row::kBytes]);
+      last_ = rows.get();
       last_page_ = page;
     }
-    return last_ + (address & (kPageBytes - 1)) / 4;
+    return last_[(address & (kPageBytes - 1)) / Row::kBytes];
   }
+  // Whether all of the words [offset, + bytes) have the reads `event` of all `lanes`.
+  bool has_read(size_t offset, size_t bytes, uint32_t event, uint32_t lanes) {
+    for (const size_t end = offset + bytes; offset < end; offset += 4) {
+      Row& row = shared(offset);
+      const uint64_t word = offset % Row::kBytes / 4;
+      if (row.cells == nullptr || row.is_quad(word / 4) || row.cells[word].is_split != 0) return false;
+      bool is_found = false;
+      each_of(row.cells[word],
+              [&](const Entry& e) { is_found |= e.event == event && e.is_write == 0 && (lanes & ~e.lanes) == 0; });
+      if (!is_found) return false;
+    }
+    return true;
+  }
+  // Calls f(entry) for all entries.
   template <class F>
   void each_entry(F&& f) {
-    for (Cell& c : shared_) each_of(c, f);
-    for (auto& [page, cells] : pages_)
-      for (size_t n = 0; n < kPageBytes / 4; ++n) each_of(cells[n], f);
+    for (Row& r : shared_) each_of(r, f);
+    for (auto& [page, rows] : pages_)
+      for (size_t n = 0; n < kPageBytes / Row::kBytes; ++n) each_of(rows[n], f);
   }
+
+ private:
+  void copy(const Cell& from, Cell& to);
 
   static constexpr int kPageBits = 12;
   static constexpr uint64_t kPageBytes = 1u << kPageBits;
 
- private:
   template <class T>
   static uint32_t take(std::vector<T>& from, std::vector<uint32_t>& free) {
     if (free.empty()) {
@@ -101,6 +143,11 @@ class Shadow {
     const uint32_t index = free.back();
     free.pop_back();
     return index;
+  }
+  template <class F>
+  void each_of(Row& r, F&& f) {
+    if (r.cells == nullptr) return each_of(r.cell, f);
+    for (uint32_t n = 0; n < Row::kWords; n += r.is_quad(n / 4) ? 4 : 1) each_of(r.cells[n], f);
   }
   template <class F>
   void each_of(Cell& c, F&& f) {
@@ -113,10 +160,12 @@ class Shadow {
       for (Entry& e : extras_[c.extra - 1]) f(e);
   }
 
-  std::vector<Cell> shared_;
-  std::unordered_map<uint64_t, std::unique_ptr<Cell[]>> pages_;
+  std::vector<Row> shared_;
+  std::unordered_map<uint64_t, std::unique_ptr<Row[]>> pages_;
   uint64_t last_page_ = ~0ull;
-  Cell* last_ = nullptr;
+  Row* last_ = nullptr;
+  std::vector<std::unique_ptr<Cell[]>> expanded_;
+  std::vector<Cell*> free_cells_;
   std::vector<std::vector<Entry>> extras_;
   std::vector<uint32_t> free_extras_;
   std::vector<Bytes> bytes_;

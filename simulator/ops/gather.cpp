@@ -65,15 +65,16 @@ inline bool gather_global(Warp& w, const uint64_t* a, uint32_t bytes, uint32_t a
 // `host`: shared memory named by 64-bit or generic addresses.
 inline bool gather_area(const uint64_t* a, uint64_t begin, uint64_t size, std::byte* host, uint32_t bytes,
                         uint32_t align, Pointers& out) {
-  uint64_t high = 0, bits = 0;
+  uint64_t high = 0, bits = 0, uneven = 0;
   for (int lane = 0; lane < kWarpSize; ++lane) {
     const uint64_t v = a[lane] - begin;
     out.offset[lane] = static_cast<uint32_t>(v);
     high = v > high ? v : high;
     bits |= a[lane];
+    uneven |= a[lane] ^ (a[0] + static_cast<uint64_t>(lane) * bytes);
   }
-  out.shape = Shape::kOffsets;
-  out.base = host;
+  out.shape = uneven == 0 ? Shape::kRow : Shape::kOffsets;
+  out.base = host + (uneven == 0 ? a[0] - begin : 0);
   return high <= size && bytes <= size - high && (bits & (align - 1)) == 0;
 }
 

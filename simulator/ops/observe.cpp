@@ -15,6 +15,7 @@ Space space_at(const Warp& w, int lane, const std::byte* p) {
 
 // The one space of all executing lanes, kGeneric where they differ.
 Space space_of_lanes(const Warp& w, const Pointers& at, uint32_t bytes) {
+  if (at.shape != Pointers::Shape::kPointers) return space_at(w, 0, at.of(0, bytes));  // they lie in one area
   Space found = Space::kGeneric;
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
