@@ -1,8 +1,9 @@
 // Loads and stores of registers: ld, ldu, st in all spaces. PTX ISA 9.7.9.8 to 9.7.9.12.
 // Cache operators, eviction priorities, prefetch sizes and cache policies are hints: accepted, without effect on
-// values. x86 gives every aligned load acquire and every store release order, so strong accesses differ from weak ones
-// only in that a loop around a strong load counts as a poll.
+// values. A loop around a strong load counts as a poll.
 #include "ops/memory.hpp"
+
+#include <atomic>
 
 #include "ops/lanes.hpp"
 #include "ops/observe.hpp"
@@ -24,11 +25,13 @@ struct Cell {
     else
       return v;
   }
+  static T narrow(Lane v) { return static_cast<T>(v); }
 };
 template <>
 struct Cell<Bytes16> {
   using Lane = Bytes16;
   static Lane widen(Bytes16 v) { return v; }
+  static Bytes16 narrow(Lane v) { return v; }
 };
 
 constexpr int64_t kSpaceMask = 0xff, kStrong = 0x100;
@@ -45,6 +48,27 @@ inline void each_pointer(const Warp& w, const Pointers& at, F&& f) {
   }
 }
 
+// Strong accesses meet those of blocks that other host threads run: each element is read or written in one piece, and
+// what a thread wrote before it wrote this one is there for who reads it. Elements of 16 bytes are copied: C++ has no
+// lock-free access of that size.
+template <class T>
+T load_strong(const std::byte* p) {
+  if constexpr (sizeof(T) <= 8) {
+    return std::atomic_ref<T>(*reinterpret_cast<T*>(const_cast<std::byte*>(p))).load(std::memory_order_acquire);
+  } else {
+    T value;
+    std::memcpy(&value, p, sizeof value);
+    return value;
+  }
+}
+template <class T>
+void store_strong(std::byte* p, T value) {
+  if constexpr (sizeof(T) <= 8)
+    std::atomic_ref<T>(*reinterpret_cast<T*>(p)).store(value, std::memory_order_release);
+  else
+    std::memcpy(p, &value, sizeof value);
+}
+
 template <class T, int N>
 void load(Warp& w, const Instr& i) {
   using Lane = typename Cell<T>::Lane;
@@ -53,9 +77,14 @@ void load(Warp& w, const Instr& i) {
   const Space space = static_cast<Space>(i.imm & kSpaceMask);
   gather(w, i, i.ops[N], space, kBytes, kBytes, Access::kRead, at);
   observe(w, i, space, Access::kRead, kBytes, at);
-  if ((i.imm & kStrong) != 0) note_poll(w, i);
   Lane* d[N];
   for (int n = 0; n < N; ++n) d[n] = lanes<Lane>(w, i.ops[n]);
+  if ((i.imm & kStrong) != 0) {
+    note_poll(w, i);
+    return each_pointer<kBytes>(w, at, [&](int l, const std::byte* p) {
+      for (int n = 0; n < N; ++n) d[n][l] = Cell<T>::widen(load_strong<T>(p + static_cast<size_t>(n) * sizeof(T)));
+    });
+  }
   if (N == 1 && sizeof(T) == sizeof(Lane) && at.shape == Pointers::Shape::kRow) {
     std::memcpy(d[0], at.base, sizeof(T) * kWarpSize);
     return;
@@ -79,24 +108,24 @@ void store(Warp& w, const Instr& i) {
   if (space != Space::kLocal) note_progress(w);
   const Lane* s[N];
   for (int n = 0; n < N; ++n) s[n] = lanes<Lane>(w, i.ops[n + 1]);
+  if ((i.imm & kStrong) != 0) {
+    return each_pointer<kBytes>(w, at, [&](int l, std::byte* p) {
+      for (int n = 0; n < N; ++n) store_strong(p + static_cast<size_t>(n) * sizeof(T), Cell<T>::narrow(s[n][l]));
+    });
+  }
   if (N == 1 && sizeof(T) == sizeof(Lane) && at.shape == Pointers::Shape::kRow) {
     std::memcpy(at.base, s[0], sizeof(T) * kWarpSize);
     return;
   }
   each_pointer<kBytes>(w, at, [&](int l, std::byte* p) {
     T v[N];
-    for (int n = 0; n < N; ++n) {
-      if constexpr (sizeof(T) < 4)
-        v[n] = static_cast<T>(s[n][l]);
-      else
-        v[n] = s[n][l];
-    }
+    for (int n = 0; n < N; ++n) v[n] = Cell<T>::narrow(s[n][l]);
     std::memcpy(p, v, kBytes);
   });
 }
 
 void describe_access(const ptx::Statement& s, Instr& i) {
-  const bool is_strong = s.has("volatile") || s.has("relaxed") || s.has("acquire");
+  const bool is_strong = s.has("volatile") || s.has("relaxed") || s.has("acquire") || s.has("release");
   i.imm = static_cast<int64_t>(space_of(s)) | (is_strong ? kStrong : 0) | order_bits(s, Order::kWeak);
 }
 
