@@ -27,7 +27,7 @@ class FindingList {
   void take(std::vector<Finding>& out);
 
  private:
-  static constexpr size_t kMost = 100;  // different findings of one grid
+  static constexpr size_t kMost = 1000;  // different findings of one grid
   struct Told {
     int index = -1;  // into findings_
     uint64_t count = 0;

@@ -47,7 +47,6 @@ class SyncChecker : public Observer {
     std::map<uint32_t, Object> objects;             // live mbarriers, by address
     Place arrivals[kBarriers + 1];                  // the last at each named barrier
     std::map<uint32_t, std::vector<Store>> stores;  // by thread: bulk groups whose sources may be unread
-    std::vector<bool> has_stored;                   // by warp
     Place last;                                     // copy of the lane before, with its first range
     uint64_t last_executed = 0;
     std::byte* last_begin = nullptr;

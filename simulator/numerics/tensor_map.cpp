@@ -29,6 +29,9 @@ constexpr DataType kTypes[] = {
     {8, true, 4, true, ""},
 };
 constexpr uint32_t kTf32 = 11;  // and 12, its flushing twin
+// The code of 16U4_ALIGN8B, as CUTLASS's DSL writes it into its maps for sm_120 (2 a byte, low nibble first). An H200's
+// driver refuses the type, so the encoder knows 0 to 12 alone.
+constexpr uint32_t kPacked4 = 11;
 
 constexpr int kWords = 32;
 using Words = std::array<uint32_t, kWords>;
@@ -108,16 +111,19 @@ bool decode_tensor_map(const std::byte* bytes, TensorMap& map, std::string& erro
   const DataType* const type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const DataType& t) {
     return t.code == field(2, 7, 4) && t.variant == (field(2, 16, 1) != 0);
   });
-  if (type == std::end(kTypes)) return error = "its data type code is " + std::to_string(field(2, 7, 4)), false;
+  const bool is_packed4 = field(2, 7, 4) == kPacked4;
+  if (type == std::end(kTypes) && !is_packed4)
+    return error = "its data type code is " + std::to_string(field(2, 7, 4)), false;
   map.address = w[0] | static_cast<uint64_t>(w[1]) << 32;
-  map.element_bytes = type->bytes;
-  map.reduce_type = type->reduce_type;
-  map.rounds_to_tf32 = type - kTypes >= kTf32;
+  map.element_bits = is_packed4 ? 4 : 8 * type->bytes;
+  if (!is_packed4) {
+    map.reduce_type = type->reduce_type;
+    map.rounds_to_tf32 = type - kTypes >= kTf32;
+  }
   map.interleave = field(2, 11, 2);
   map.swizzle = field(2, 13, 2);
   map.swizzle_atomicity = field(2, 19, 2);
   map.fills_nan = field(2, 15, 1) != 0;
-  map.stride[0] = map.element_bytes;
   for (uint32_t d = 0; d < map.rank; ++d) {
     map.dim[d] = uint64_t{w[8 + d]} + 1;
     map.element_step[d] = field(13, static_cast<int>(3 * d), 3) + 1;

@@ -36,9 +36,9 @@ bool encode_tensor_map(const TensorMapArguments& arguments, uint32_t shared_byte
 struct TensorMap {
   uint64_t address = 0;
   uint32_t rank = 0;
-  uint32_t element_bytes = 0;
+  uint32_t element_bits = 0;  // 4: sixteen in 8 bytes, in global and shared memory (PTX's .b4x16)
   std::array<uint64_t, 5> dim{1, 1, 1, 1, 1};
-  std::array<uint64_t, 5> stride{};  // bytes; [0] is an element
+  std::array<uint64_t, 5> stride{};  // bytes, of dimensions 1 and up
   std::array<uint32_t, 5> box{1, 1, 1, 1, 1}, element_step{1, 1, 1, 1, 1};
   uint32_t interleave = 0, swizzle = 0, swizzle_atomicity = 0;
   bool fills_nan = false;

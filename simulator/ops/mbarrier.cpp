@@ -40,9 +40,17 @@ void tell(Warp& w, const Instr& i, int lane, uint32_t at, MbarrierUse use, uint3
   observer->mbarrier(w, i, lane, at, use, value, phase, order, (i.imm & kCluster) != 0 ? Scope::kCluster : Scope::kCta);
 }
 
+// Lanes that give one mbarrier the same count make it once: compilers turn a warp's init into one instruction of the
+// uniform datapath, and code that lets the whole warp do it (CuTe's DSL) relies on that.
 void init(Warp& w, const Instr& i) {
+  const uint32_t* const counts = u32(w, i.ops[1]);
+  int before = -1;
+  uint32_t made = 0;
   each_lane(w, [&](int lane) {
-    const uint32_t at = barrier_address(w, i, lane, i.ops[0]), count = u32(w, i.ops[1])[lane];
+    const uint32_t at = barrier_address(w, i, lane, i.ops[0]), count = counts[lane];
+    if (before >= 0 && made == at && counts[before] == count) return;
+    before = lane;
+    made = at;
     tell(w, i, lane, at, MbarrierUse::kInit, count);
     mbarrier_init(w, i, lane, at, count);
   });

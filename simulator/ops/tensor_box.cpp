@@ -43,15 +43,15 @@ Box make_box(Warp& w, const Instr& i, int lane, int address_index, uint32_t map_
     box.count[d] = (map.box[d] + map.element_step[d] - 1) / map.element_step[d];
     box.rows *= static_cast<uint32_t>(box.count[d]);
   }
-  const int64_t element = map.element_bytes;
-  if (box.start[0] * element % 16 != 0)
+  const int64_t bits = map.element_bits;
+  if (box.start[0] * bits % 128 != 0)
     refuse(w, i, lane,
-           "coordinate 0 is " + std::to_string(box.start[0]) + " elements of " + std::to_string(element) +
-               " bytes: a box must start at a multiple of 16 bytes");
+           "coordinate 0 is " + std::to_string(box.start[0]) + " elements of " + std::to_string(bits) +
+               " bits: a box must start at a multiple of 16 bytes");
   const auto clipped = [&](int64_t n) {
-    return static_cast<uint32_t>(std::clamp<int64_t>(n, 0, map.box[0]) * element);
+    return static_cast<uint32_t>((std::clamp<int64_t>(n, 0, map.box[0]) * bits + 7) / 8);
   };
-  box.row_bytes = static_cast<uint32_t>(map.box[0] * element);
+  box.row_bytes = static_cast<uint32_t>(map.box[0] * bits / 8);
   box.first = clipped(-box.start[0]);
   box.end = std::max(box.first, clipped(static_cast<int64_t>(map.dim[0]) - box.start[0]));
   const uint32_t span = map.swizzle == 0 ? 0 : 16u << map.swizzle;

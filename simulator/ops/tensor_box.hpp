@@ -29,7 +29,7 @@ struct Box {
 
   // Global address of byte `first` of row `row`; 0 when the row lies outside the tensor.
   uint64_t row_address(uint32_t row) const {
-    int64_t at = static_cast<int64_t>(map.address) + start[0] * map.element_bytes + first;
+    int64_t at = static_cast<int64_t>(map.address) + start[0] * map.element_bits / 8 + first;
     if (gathers) {
       const int64_t c = gathered[row];
       return c < 0 || c >= static_cast<int64_t>(map.dim[1])

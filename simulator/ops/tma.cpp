@@ -170,7 +170,7 @@ Reducer reducer_for(const TensorMap& map, ReduceOp op) {
   const bool is_logic = op == ReduceOp::kAnd || op == ReduceOp::kOr || op == ReduceOp::kXor;
   const bool is_integer = map.reduce_type.starts_with('u') || map.reduce_type.starts_with('s');
   const auto type =
-      is_logic && is_integer ? reduce_type(map.element_bytes == 8 ? "b64" : "b32") : reduce_type(map.reduce_type);
+      is_logic && is_integer ? reduce_type(map.element_bits == 64 ? "b64" : "b32") : reduce_type(map.reduce_type);
   return type ? find_reducer(op, *type) : nullptr;
 }
 

@@ -147,7 +147,8 @@ void Lexer::read_number(size_t start) {
     token_.value = parse_digits(take_while(kHex), prefix == 'x' ? 16 : 2, fits);
   } else {
     const std::string_view digits = take_while(kDigit);
-    const bool has_fraction = char_at(cursor_) == '.' && is(char_at(cursor_ + 1), kDigit);
+    const char next = char_at(cursor_ + 1);
+    const bool has_fraction = char_at(cursor_) == '.' && (is(next, kDigit) || !is(next, kNameChar));  // "0." as well
     if (has_fraction || c_tolower(char_at(cursor_)) == 'e') {
       double number = 0;
       const auto [end, error] = std::from_chars(text.data() + start, text.data() + text.size(), number);

@@ -18,6 +18,13 @@ void is_unwritten(const std::string& body, const std::string& text = "that nothi
 }
 void is_written(const std::string& body) { check_silent(body, Check::kInit); }
 
+// Of all findings.
+std::string texts(const std::string& body) {
+  std::string all;
+  for (const Finding& f : run_checked(body, Check::kSync).result.findings) all += f.text + "\n";
+  return all;
+}
+
 const std::string kInit = "@%p3 mbarrier.init.shared.b64 [%r2], 1;\nbar.sync 0;\n";
 const std::string kExpect = "@%p3 mbarrier.arrive.expect_tx.shared.b64 _, [%r2], 256;\n";
 const std::string kLoad =
@@ -27,6 +34,9 @@ const std::string kWait = "$wait:\nmbarrier.try_wait.parity.shared.b64 %p6, [%r2
 }  // namespace
 
 TEST_CASE("an mbarrier is made once") {
+  is_right("@%p2 mbarrier.init.shared.b64 [%r2], 1;\nbar.sync 0;\n");  // by a whole warp at once
+  CHECK(contains(texts("add.u32 %r10, %r5, 1;\n@%p2 mbarrier.init.shared.b64 [%r2], %r10;\n"),
+                 "initialises an mbarrier that is live"));
   slips(kInit + "@%p3 mbarrier.init.shared.b64 [%r2], 1; // here\n", "initialises an mbarrier that is live");
   is_right(kInit + "@%p3 mbarrier.inval.shared.b64 [%r2];\n@%p3 mbarrier.init.shared.b64 [%r2], 1;\n");
 }
@@ -54,12 +64,12 @@ TEST_CASE("one lane issues a copy") {
 TEST_CASE("bulk groups are those of the own thread") {
   const auto body = [](const std::string& who, const std::string& mark) {
     return "st.shared.u32 [%r7], %r3;\nfence.proxy.async;\nbar.sync 0;\n"
-           "@%p3 cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r1], 256;\n@%p3 cp.async.bulk.commit_group;\n"
-           "bar.sync 0;\n" +
-           who + " cp.async.bulk.wait_group.read 0;" + mark + "\nbar.sync 0;\n@%p3 cp.async.bulk.wait_group 0;\n";
+           "@%p3 cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r1], 256;" +
+           mark + "\n@%p3 cp.async.bulk.commit_group;\nbar.sync 0;\n" + who + " cp.async.bulk.wait_group.read 0;\n";
   };
-  slips(body("@!%p2", " // here"), "of which this warp has none");
+  slips(body("@!%p2", " // here"), "has not waited (wait_group.read)");
   is_right(body("@%p2", ""));
+  is_right(body("", ""));  // waiting for none costs nothing
 }
 
 TEST_CASE("arrivals at a barrier that nobody completes") {
@@ -68,9 +78,16 @@ TEST_CASE("arrivals at a barrier that nobody completes") {
 }
 
 TEST_CASE("bytes that an mbarrier still awaits") {
-  slips(
-      "@%p3 mbarrier.init.shared.b64 [%r2], 1; // here\n@%p3 mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r2], 16;\n",
-      "awaits 16 bytes");
+  // The wait is for the bytes to have come: nobody can wait for the phase.
+  const auto partly = [](const std::string& bytes) {
+    return "@%p3 mbarrier.init.shared.b64 [%r2], 2; // here\nbar.sync 0;\n"
+           "@%p3 mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r2], " +
+           bytes + ";\n" + kLoad + "\nbar.sync 0;\n@%p3 mbarrier.arrive.shared.b64 _, [%r2];\n";
+  };
+  CHECK(contains(texts(partly("272")), "awaits 16 bytes"));
+  CHECK_FALSE(contains(texts(partly("256")), "awaits"));
+  // Expected by a producer that goes one stage further than it fills, and awaited by nobody.
+  is_right(kInit + "@%p3 mbarrier.arrive.expect_tx.shared.b64 _, [%r2], 256;\n");
 }
 
 TEST_CASE("reads of shared memory that nothing wrote") {

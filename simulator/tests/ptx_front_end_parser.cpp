@@ -66,6 +66,7 @@ TEST_CASE("float literals keep their bits") {
   CHECK(twice.value == 0x400921fb54442d18);
   CHECK(operand_of("-0f3F800000").value == 0xbf800000);
   CHECK(operand_of("1.5").value == std::bit_cast<uint64_t>(1.5));
+  CHECK(operand_of("2.").value == std::bit_cast<uint64_t>(2.0));
   CHECK(operand_of("2e3").value == std::bit_cast<uint64_t>(2000.0));
 }
 

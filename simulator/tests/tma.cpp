@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
 #include <random>
 
@@ -32,6 +33,7 @@ struct Tensor {
   std::array<int32_t, 5> start{};
   uint32_t swizzle = 0;
   bool fills_nan = false;
+  bool packs4 = false;  // the map speaks of elements of 4 bits, two of them a byte of this tensor of bytes
 
   uint32_t count(uint32_t d) const { return d == 0 || d >= rank ? box[d] : (box[d] + step[d] - 1) / step[d]; }
   uint32_t box_bytes() const {
@@ -62,6 +64,14 @@ MapBytes encode(const Tensor& t, uint64_t address) {
   MapBytes map;
   std::string error;
   REQUIRE_MESSAGE(numerics::encode_tensor_map(a, 100 * 1024, map.bytes, error), error);
+  if (t.packs4) {
+    uint32_t words[32];
+    std::memcpy(words, map.bytes, sizeof words);
+    words[2] = (words[2] & ~(15u << 7)) | 11u << 7;
+    words[8] = static_cast<uint32_t>(2 * t.dim[0] - 1);
+    words[13] = (words[13] & 0xffffff) | (2 * t.box[0] - 1) << 24;
+    std::memcpy(map.bytes, words, sizeof words);
+  }
   return map;
 }
 
@@ -181,6 +191,7 @@ Outcome run(const std::string& text, const Tensor& t, std::vector<uint8_t> memor
   Program program(text);
   Outcome o;
   std::vector<int32_t> at(t.start.begin(), t.start.end());
+  if (t.packs4) at[0] *= 2;
   o.tile.resize(kTile);
   for (uint32_t k = 0; k < kTile; ++k) o.tile[k] = static_cast<uint8_t>(k * 11 + k / 256);
   alignas(64) static std::array<uint8_t, 1 << 20> storage;  // tensors are 16-byte aligned
@@ -283,6 +294,19 @@ TEST_CASE("tf32 tensors round to nearest even on their way in") {
     const Outcome o = run(kernel(load_text(1)), t, memory);
     REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
     for (size_t k = 0; k < 16; ++k) CHECK(std::memcmp(o.tile.data() + 4 * k, &kWords[k].second, 4) == 0);
+  }
+}
+
+TEST_CASE("elements of four bits are copied as the bytes they lie in") {
+  Tensor t;
+  t.packs4 = true;
+  t.dim = {300, 20, 1, 1, 1};
+  t.stride = {1, 304};
+  t.box = {64, 8, 1, 1, 1};  // 128 elements
+  t.swizzle = 2;
+  for (const auto& [column, row] : {std::pair{0, 0}, {64, 3}, {256, 16}, {-32, -3}, {320, 0}}) {
+    t.start = {column, row};
+    check_load(t, kernel(load_text(2)), 1024);
   }
 }
 

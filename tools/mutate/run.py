@@ -4,6 +4,8 @@
   run.py --all         every mutant over up to 20 seeds, the unaltered kernels over 100 (label long)
   run.py --list        names of the mutants
 Options: --entry REGEX, --operator REGEX narrow the choice; --table FILE writes the result as a Markdown section.
+--peer FOLDER takes small launches of b12x 0.7.2's kernels instead, extracted as tools/peer/README.md says and repaired
+where they are reported unaltered.
 
 Exit code 1: a survivor that survivors.py does not explain, fewer than 95 % of the mutants that are no equivalents
 reported, or a report on an unaltered kernel.
@@ -23,15 +25,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools/lint"), str(ROOT / "tools/mutate")]
+sys.path[:0] = [str(ROOT / "tools/lint"), str(ROOT / "tools/mutate"), str(ROOT / "tools/peer")]
 
+from case import read_case  # noqa: E402
 from fatbin import read_fatbin  # noqa: E402
 from mutants import Mutant, mutants  # noqa: E402
+from repairs import repaired  # noqa: E402
 from survivors import rule_for  # noqa: E402
 from table import write_table  # noqa: E402
 
 SEEDS = 20
 PASS_MARK = 0.95
+EQUIVALENT_SEEDS = 3  # of mutants that a rule calls equivalents: they are not counted
 TIMEOUT = 300  # seconds a mutant may take over all its seeds; one that does not end counts as a survivor
 
 
@@ -52,11 +57,14 @@ class Launcher:
         self.program = build / "tests/mutation/launch_checked"
         self.simulator = build / "simulator/libcuda.so.1"
 
-    def run(self, entry: str, first_seed: int, seeds: int, ptx: Path | None) -> tuple[int, str, str]:
+    def command(self, entry: str, first_seed: int, seeds: int, ptx: Path | None) -> list[str]:
         command = [str(self.program), str(self.simulator), entry, str(first_seed), str(seeds)]
+        return command + ([str(ptx)] if ptx else [])
+
+    def run(self, entry: str, first_seed: int, seeds: int, ptx: Path | None) -> tuple[int, str, str]:
         try:
             done = subprocess.run(
-                command + ([str(ptx)] if ptx else []),
+                self.command(entry, first_seed, seeds, ptx),
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT,
@@ -65,6 +73,24 @@ class Launcher:
         except subprocess.TimeoutExpired:
             return 0, "", f"did not end in {TIMEOUT} s"
         return done.returncode, done.stdout, done.stderr.strip()
+
+
+# Small launches of the peer's kernels, with options of tools/peer/run.py. Fewer blocks than tiles: each takes several.
+PEER_CASES = {"dense_m2_n256_k384": ("--grid", "1"), "moe_m1_small": (), "moe_m2_small": ("--grid", "2")}
+
+
+class PeerLauncher(Launcher):
+    """Launches recorded cases of the package that this one replaces."""
+
+    def __init__(self, build: Path, folder: Path) -> None:
+        super().__init__(build)
+        self.folder = folder
+
+    def command(self, entry: str, first_seed: int, seeds: int, ptx: Path | None) -> list[str]:
+        command = [sys.executable, str(ROOT / "tools/peer/run.py"), str(self.folder), entry, *PEER_CASES[entry]]
+        command += ["--library", str(self.simulator), "--seed", str(first_seed), "--seeds", str(seeds)]
+        command += ["--first", "--no-verdict"]
+        return command + (["--ptx", str(ptx)] if ptx else ["--repair"])
 
 
 def built_kernels(build: Path) -> dict[str, str]:
@@ -78,10 +104,12 @@ def built_kernels(build: Path) -> dict[str, str]:
 
 
 def test_mutant(launcher: Launcher, mutant: Mutant, folder: Path) -> Outcome:
+    rule = rule_for(mutant)
+    seeds = EQUIVALENT_SEEDS if rule is not None and rule.verdict == "equivalent" else SEEDS
     with tempfile.NamedTemporaryFile("w", suffix=".ptx", dir=folder) as file:
         file.write(mutant.text)
         file.flush()
-        code, out, err = launcher.run(mutant.entry, 1, SEEDS, Path(file.name))
+        code, out, err = launcher.run(mutant.entry, 1, seeds, Path(file.name))
     if code == 3:
         seed, finding = out.split(" ", 1)
         return Outcome(mutant, int(seed), json.loads(finding))
@@ -136,9 +164,14 @@ def main() -> int:
     parser.add_argument("--operator", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--peer", type=Path, metavar="FOLDER")
     args = parser.parse_args()
 
-    kernels = {entry: ptx for entry, ptx in built_kernels(args.build).items() if re.search(args.entry, entry)}
+    if args.peer:
+        everything = {name: repaired(read_case(args.peer, name).ptx).decode() for name in PEER_CASES}
+    else:
+        everything = built_kernels(args.build)
+    kernels = {entry: ptx for entry, ptx in everything.items() if re.search(args.entry, entry)}
     chosen = [m for entry, ptx in kernels.items() for m in mutants(entry, ptx) if re.search(args.operator, m.operator)]
     if args.sample:
         chosen = sample(chosen)
@@ -148,7 +181,7 @@ def main() -> int:
         return 0
 
     start = time.monotonic()
-    launcher = Launcher(args.build)
+    launcher = PeerLauncher(args.build, args.peer) if args.peer else Launcher(args.build)
     seeds = 5 if args.sample else 100
     accused = false_positives(launcher, sorted(kernels), seeds, args.jobs)
     print(f"{len(kernels)} unaltered kernels over {seeds} seeds: {len(accused)} reported", *accused, sep="\n  ")
@@ -159,7 +192,8 @@ def main() -> int:
     print(f"{len(unexplained)} survivors that nobody explains", *unexplained, sep="\n  ")
     print(f"{time.monotonic() - start:.0f} s")
     if args.table:
-        write_table(args.table, ROOT, outcomes, {"kernels": len(kernels), "seeds": seeds, "accused": accused})
+        unaltered = {"kernels": len(kernels), "seeds": seeds, "accused": accused}
+        write_table(args.table, ROOT, outcomes, unaltered, "peer mutation" if args.peer else "mutation")
     return 1 if accused or unexplained or killed < PASS_MARK * counted else 0
 
 

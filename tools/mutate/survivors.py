@@ -1,5 +1,5 @@
 """Mutants that no checker reports, and why: each rule names a kernel, an operator and an instruction by expressions,
-and where it must, the functions that the instruction was inlined from.
+and where it must, the functions that the instruction was inlined from or what stands next to it.
 
 `equivalent`: the altered kernel is as right as the original, so that nothing can be reported; it leaves the count.
 `missed`: a bug that the checkers do not see.
@@ -12,6 +12,16 @@ from dataclasses import dataclass
 
 from mutants import Mutant
 
+_AFTER = 20
+
+
+def _neighbours(mutant: Mutant) -> str:
+    """The line of code before the altered one and those after it, without comments."""
+    lines = [line.strip() for line in mutant.text.split("\n")]
+    before = [line for line in lines[: mutant.line - 1] if line and not line.startswith("//")]
+    after = [line for line in lines[mutant.line :] if line and not line.startswith("//")]
+    return "\n".join([before[-1] if before else "", *after[:_AFTER]])
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -21,9 +31,11 @@ class Rule:
     verdict: str
     reason: str
     within: str = ""
+    beside: str = ""
 
     def fits(self, mutant: Mutant) -> bool:
         pairs = (
+            (self.beside, _neighbours(mutant) if self.beside else ""),
             (self.entry, mutant.entry),
             (self.operator, mutant.operator),
             (self.instruction, mutant.instruction),
@@ -38,7 +50,7 @@ _ATOMICS_ALONE = (
 )
 RULES = (
     Rule(
-        "gemm",
+        "gemm|^dense_|^moe_",
         "fence deleted",
         r"fence\.mbarrier_init",
         "equivalent",
@@ -63,7 +75,7 @@ RULES = (
         within=r"wait_full\w* < \w*skinny_copy_weights",
     ),
     Rule(
-        "gemm",
+        "gemm|^dense_|^moe_",
         "lane 31 elected",
         r"elect\.sync",
         "equivalent",
@@ -76,6 +88,36 @@ RULES = (
         "missed",
         "it brings the lanes together for an aligned barrier (without it an H100 hung); those of a simulated warp "
         "meet where their branches end, so they are together anyway",
+    ),
+    Rule(
+        "^dense_|^moe_",
+        "barrier deleted",
+        r"bar\.sync\s+0;",
+        "equivalent",
+        "two barriers stand next to each other, and one is left",
+        beside=r"\Abar\.sync\s+0;|\A[^\n]*\nbar\.sync\s+0;",
+    ),
+    Rule(
+        "^dense_",
+        "wait_group",
+        r"cp\.async\.bulk\.wait_group\.read",
+        "equivalent",
+        "it stands twice on the way of the warp that stores, and one is left",
+    ),
+    Rule(
+        "^dense_",
+        "fence moved after the next arrive",
+        r"fence\.proxy\.async\.shared::cta",
+        "equivalent",
+        "behind the barrier the lane that issues the store executes it, and knows of all writes",
+    ),
+    Rule(
+        "^dense_|^moe_",
+        "expect_tx|arrive",
+        r"mbarrier\.arrive\.expect_tx",
+        "equivalent",
+        "the producer's tail expects a stage that it does not fill, and nobody waits for",
+        beside=r"\A(?!(?s:.*)cp\.async\.bulk\.tensor)",
     ),
     Rule("amax", "fence deleted|scope cta", "membar", "missed", _ATOMICS_ALONE),
     Rule(

@@ -15,7 +15,12 @@ from survivors import rule_for
 if TYPE_CHECKING:
     from run import Outcome
 
-BEGIN, END = "<!-- mutation: made by tools/mutate/run.py -->", "<!-- end of mutation -->"
+END = "<!-- end of mutation -->"
+
+
+def begin(section: str) -> str:
+    """The mark above a section of the page."""
+    return f"<!-- {section}: made by tools/mutate/run.py -->"
 
 
 def _rows(outcomes: Sequence[Outcome]) -> list[str]:
@@ -53,8 +58,11 @@ def _survivors(outcomes: Sequence[Outcome]) -> list[str]:
     return lines or ["None."]
 
 
-def write_table(page: Path, root: Path, outcomes: Sequence[Outcome], unaltered: dict[str, object]) -> None:
+def write_table(
+    page: Path, root: Path, outcomes: Sequence[Outcome], unaltered: dict[str, object], section: str = "mutation"
+) -> None:
     """Replaces the section of `page`; the page has both marks."""
+    start = begin(section)
     command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     killed = sum(o.seed is not None for o in outcomes)
@@ -62,8 +70,8 @@ def write_table(page: Path, root: Path, outcomes: Sequence[Outcome], unaltered: 
     counted = len(outcomes) - sum(r is not None and r.verdict == "equivalent" for r in rules)
     accused = unaltered["accused"]
     reports = "no report" if not accused else "; ".join(map(str, accused))  # type: ignore[call-overload]
-    section = [
-        BEGIN,
+    lines = [
+        start,
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, on commit {commit}:",
         "",
         f"- {len(outcomes)} mutants of {unaltered['kernels']} kernels, {len(outcomes) - counted} of them equivalents; "
@@ -78,4 +86,4 @@ def write_table(page: Path, root: Path, outcomes: Sequence[Outcome], unaltered: 
         END,
     ]
     text = page.read_text()
-    page.write_text(re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: "\n".join(section), text, flags=re.S))
+    page.write_text(re.sub(f"{re.escape(start)}.*?{re.escape(END)}", lambda _: "\n".join(lines), text, flags=re.S))
