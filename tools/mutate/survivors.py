@@ -112,6 +112,45 @@ RULES = (
         "behind the barrier the lane that issues the store executes it, and knows of all writes",
     ),
     Rule(
+        "^moe_",
+        "barrier deleted",
+        r"bar\.sync\s+0;",
+        "equivalent",
+        "the loop before the grid barrier ends with a barrier, and nothing is accessed in between",
+        beside=r"\A[^\n]*\nmembar\.gl;",
+    ),
+    Rule(
+        "^moe_",
+        "barrier deleted",
+        r"bar\.sync\s+1, 128;",
+        "equivalent",
+        "a barrier of all warps of the block follows at once",
+        beside=r"\A[^\n]*\nbar\.sync\s+2, 160;",
+    ),
+    Rule(
+        "^moe_",
+        "wait deleted",
+        r"mbarrier\.try_wait\.parity\.shared\.b64",
+        "equivalent",
+        "the stages that a pass fills first are free: a barrier of all warps stands before it; behind its end nothing "
+        "is filled (the waits for stages that are filled again in a pass are reported)",
+    ),
+    Rule(
+        "^moe_",
+        "acquire -> weak|scope cta",
+        r"ld\.global\.acquire\.gpu\.s32 %r",
+        "equivalent",
+        "a block reads the epoch before it arrives: nobody writes it then, and the wait for the epoch before has "
+        "acquired what came with it",
+    ),
+    Rule(
+        "^moe_",
+        "fence",
+        r"fence\.proxy\.async\.shared::cta",
+        "equivalent",
+        "no copy reads what was stored before it",
+    ),
+    Rule(
         "^dense_|^moe_",
         "expect_tx|arrive",
         r"mbarrier\.arrive\.expect_tx",

@@ -18,11 +18,13 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from case import names as names_of
 from case import read_case
 from device import Simulator
+from repairs import NAMES, repaired
 from run import ROOT, launch, problem_of
 
 sys.path.insert(0, str(ROOT / "tools/lint"))
@@ -59,6 +61,16 @@ def largest_body(ptx: str) -> int:
     return max((instructions_in(ptx, loop) for loop in main_loops(ptx)), default=0)
 
 
+def source_lines(ptx: str) -> set[str]:
+    """ "file:line" of what the main loops were compiled from."""
+    files = dict(re.findall(r'^\s*\.file\s+(\d+)\s+"(?:[^"]*/)?([^"/]+)"', ptx, re.MULTILINE))
+    lines = ptx.split("\n")
+    inside = "\n".join("\n".join(lines[loop.start - 1 : loop.stop - 1]) for loop in main_loops(ptx))
+    return {
+        f"{files.get(file)}:{line}" for file, line in re.findall(r"^\s*\.loc\s+(\d+)\s+(\d+)", inside, re.MULTILINE)
+    }
+
+
 def row_of(m: int, n: int, k: int, kernel: str, sms: list[dict], counters: dict, body: int, conflicts: int) -> Row:
     weights, operands = n * k * 9 // 16, (m + n) * k * 9 // 16
     # Either operand can be the side of 16; without padding to more than one MMA, this many do.
@@ -89,6 +101,8 @@ def row_of(m: int, n: int, k: int, kernel: str, sms: list[dict], counters: dict,
 def their_rows(simulator: Simulator, folder: Path, name: str) -> list[Row]:
     """One, and of 128 rows a second for one row that is padded. Raises SystemExit when the launch fails."""
     case = read_case(folder, name)
+    # As ptxas compiles it: one store a warp, where the text has 32 copies of one.
+    case = replace(case, ptx=repaired(case.ptx, frozenset(NAMES) - {"store"}))
     outcome = launch(simulator, case, problem_of(case, 1), verifies=False)
     if outcome.failure:
         raise SystemExit(f"{name}: {outcome.failure}")
@@ -108,12 +122,13 @@ def their_rows(simulator: Simulator, folder: Path, name: str) -> list[Row]:
 
 
 def our_rows(record: dict, build: Path) -> dict[tuple[int, int, int], Row]:
-    """By shape. A bench's record keeps sums over SMs alone: the busiest SM is worked out of its balance."""
-    bodies = {}
+    """By shape. `build` has the kernels that the record was made with: its conflicts are told by source line."""
+    texts: dict[str, str] = {}
     for path in sorted((build / "kernels").glob("gemm/instances/*.fatbin")):
         for image in read_fatbin(path):
             if image.kind == "ptx" and image.sm == 120:
-                bodies.update(dict.fromkeys(image.entries(), largest_body(image.ptx)))
+                texts.update(dict.fromkeys(image.entries(), image.ptx))
+    of_loop = {entry: source_lines(ptx) for entry, ptx in texts.items()}
     rows = {}
     for r in record["rows"]:
         m, n, k, count = r["m"], r["n"], r["k"], r["mma_count"]
@@ -125,8 +140,8 @@ def our_rows(record: dict, build: Path) -> dict[tuple[int, int, int], Row]:
             r["kernel"],
             [{"blocks": r["blocks"], "tensor_inst": count}, *others],
             r["counters"],
-            bodies.get(r["kernel"], 0),
-            r["shared_conflicts"],
+            largest_body(texts[r["kernel"]]),
+            sum(count for line, count in r["conflicts_by_line"].items() if line in of_loop[r["kernel"]]),
         )
         rows[m, n, k] = row | {"busy_sms": r["busy_sms"], "balance": r["balance"]}
     return rows

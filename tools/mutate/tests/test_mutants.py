@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mutants import mutants
+from survivors import rule_for
 
 
 def altered(*lines: str) -> dict[str, str]:
@@ -129,3 +130,10 @@ def test_mutants_name_the_functions_that_they_were_inlined_from() -> None:
     )
     (mutant,) = mutants("k", "\n".join(lines))
     assert mutant.within == "b < wa"
+
+
+def test_a_rule_may_ask_for_what_stands_next_to_the_instruction() -> None:
+    doubled = list(mutants("dense_k", "bar.sync 0;\n// here\nbar.sync 0;\nret;"))
+    alone = list(mutants("dense_k", "add.s32 %r1, %r1, 1;\nbar.sync 0;\nret;"))
+    assert [rule_for(m) is not None for m in doubled] == [True, True]
+    assert [rule_for(m) for m in alone] == [None]
