@@ -76,7 +76,7 @@ class Launcher:
 
 
 # Small launches of the peer's kernels, with options of tools/peer/run.py. Fewer blocks than tiles: each takes several.
-PEER_CASES = {"dense_m2_n256_k384": ("--grid", "1"), "moe_m1_small": (), "moe_m2_small": ("--grid", "2")}
+PEER_CASES = {"dense_m2_n256_k384": ("--grid", "1"), "moe_m2_small": ("--grid", "2")}
 
 
 class PeerLauncher(Launcher):
