@@ -32,6 +32,7 @@ void RaceChecker::block_starts(Block& block) {
 }
 
 void RaceChecker::block_ends(Block& block) {
+  check_left(block);
   blocks_.erase(&block);
   last_block_ = nullptr;
 }

@@ -52,6 +52,8 @@ struct MbarrierClock {
   uint32_t id = 0;
   uint64_t phase = 0;  // phases that `done` covers
   Knowledge arrived, done;
+  uint32_t alone = 0;        // the thread whose arrival alone ended a phase, and
+  uint64_t alone_until = 0;  // the phases that it so knows to be over
 };
 
 struct BlockClocks {
@@ -166,6 +168,10 @@ class RaceChecker : public Observer {
   // race_async.cpp
   void touch_mbarrier(Warp& w, const Instr& i, uint32_t lanes, uint32_t address, Order order, bool is_write);
   void hear(BlockClocks& block, MbarrierClock& m, const AsyncOperation& operation);
+  void check_announcement(Warp& w, const Instr& i, uint32_t lane, uint32_t address, const MbarrierClock& m,
+                          uint64_t phase);
+  void check_lap(Warp& w, const Instr& i, uint32_t address, const MbarrierClock& m, uint32_t parity, uint64_t phase);
+  void check_left(Block& block);
 
   const Grid& grid_;
   std::unordered_map<const Block*, std::unique_ptr<BlockClocks>> blocks_;

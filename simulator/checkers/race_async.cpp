@@ -11,6 +11,26 @@ namespace {
 
 constexpr uint64_t kTensorMapBytes = 128;
 
+std::string object_text(const Block& block, uint32_t address) {
+  return buffer_text(block, block.shared + (address - Block::kSharedBase), true);
+}
+
+// Phases of the mbarrier that the lanes know to be over.
+uint64_t known_phases(const LaneClass& c, uint32_t id) {
+  const std::vector<uint32_t>& phases = c.knowledge.seen.phases;
+  return id < phases.size() ? phases[id] : 0;
+}
+
+// Whether arrivals of `count` are all that the phase in progress awaits and has ever awaited.
+bool ends_alone(const Block& block, uint32_t address, uint32_t count) {
+  for (const MbarrierRecord& r : block.async->mbarriers) {
+    if (r.address != address) continue;
+    const Mbarrier m = Mbarrier::decode(r.word);
+    return m.expected == count && m.pending == count && m.tx == 0;
+  }
+  return false;
+}
+
 }  // namespace
 
 // An operation on the 8 bytes of an mbarrier: strong, of the generic proxy; init and inval are ordinary writes.
@@ -30,7 +50,7 @@ void RaceChecker::touch_mbarrier(Warp& w, const Instr& i, uint32_t mask, uint32_
   }
 }
 
-void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t,
+void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t value,
                            uint64_t phase, Order order, Scope) {
   BlockClocks& block = clocks_of(*w.block);
   WarpLanes& lanes = block.warps[w.index];
@@ -56,10 +76,59 @@ void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, 
     return;
   }
   touch_mbarrier(w, i, is_wait ? w.mask : 1u << lane, address, Order::kRelaxed, !is_wait);
+  if (use == MbarrierUse::kExpectTx) check_announcement(w, i, static_cast<uint32_t>(lane), address, m, phase);
+  if (use == MbarrierUse::kWaitFailed) check_lap(w, i, address, m, value, phase);
+  if (use == MbarrierUse::kArrive && ends_alone(*w.block, address, value))
+    m.alone = thread_of(w, lane), m.alone_until = phase + 1;
   if (use == MbarrierUse::kArrive && order == Order::kRelease)
     m.arrived.join(publish(w, lanes, class_of(lanes, static_cast<uint32_t>(lane)), 1u << lane));
   if (use == MbarrierUse::kWaitPassed && order == Order::kAcquire)
     each_class(lanes, w.mask, [&](LaneClass& c) { c.knowledge.join(m.done); });
+}
+
+// Who announces bytes must know that the phases before are over: else it is chance which phase awaits them.
+void RaceChecker::check_announcement(Warp& w, const Instr& i, uint32_t lane, uint32_t address, const MbarrierClock& m,
+                                     uint64_t phase) {
+  const uint32_t thread = thread_of(w, static_cast<int>(lane));
+  uint64_t known = known_phases(class_of(lanes_of(w), lane), m.id);
+  if (m.alone == thread) known = std::max(known, m.alone_until);
+  if (known >= phase || !findings_.is_new("late", i.pc, 0)) return;
+  findings_.add(w, i.pc, 1u << lane, "sync", object_text(*w.block, address),
+                "announces bytes in phase " + std::to_string(phase) +
+                    " of an mbarrier, and nothing has told the lane that phase " + std::to_string(known) +
+                    " is over: they may be meant for that one");
+}
+
+// A test that fails: the parity looks as if the phase that the waiter awaits, the first of that parity that it does not
+// know to be over, were in progress.
+void RaceChecker::check_lap(Warp& w, const Instr& i, uint32_t address, const MbarrierClock& m, uint32_t parity,
+                            uint64_t phase) {
+  if (phase % 2 != parity) return;  // try_wait has failed without need
+  for (const LaneClass& c : lanes_of(w).classes) {
+    const uint32_t waiting = c.mask & w.mask;
+    uint64_t awaited = known_phases(c, m.id);
+    awaited += awaited % 2 != parity;
+    if (waiting == 0 || phase < awaited + 2 || !findings_.is_new("lapped", i.pc, 0)) continue;
+    findings_.add(w, i.pc, waiting, "sync", object_text(*w.block, address),
+                  "waits for phase " + std::to_string(awaited) + ", but the mbarrier is in phase " +
+                      std::to_string(phase) + ": two phases have passed the waiter, whose parity looks as if none had");
+  }
+}
+
+// The block ends: cp.async copies that neither their threads nor an mbarrier have waited for.
+void RaceChecker::check_left(Block& block) {
+  for (const Warp& w : block.warps)
+    if (w.live != 0) return;  // a fault ended it
+  for (const auto& [key, ids] : clocks_of(block).copies) {
+    if (key % 2 != static_cast<uint64_t>(CopyGroup::kCpAsync)) continue;
+    for (const uint32_t id : ids) {
+      const Event& e = events_[id];
+      if (!e.copy->told.empty() || !findings_.is_new("copy left", e.pc, 0)) continue;
+      findings_.add(block.warps[e.warp], e.pc, 1u << e.copy->lane, "sync", "",
+                    "the block ends and nobody has waited for this copy (cp.async.wait_group, or the mbarrier of a "
+                    "cp.async.mbarrier.arrive)");
+    }
+  }
 }
 
 // The mbarrier hears of the end of a copy, or of a thread's copies before a cp.async.mbarrier.arrive.

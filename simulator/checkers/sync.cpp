@@ -20,7 +20,7 @@ void SyncChecker::barrier_arrive(Warp& w, const Instr& i, uint32_t id, bool, Ord
   blocks_[w.block].arrivals[id] = {w.index, w.mask, i.pc};
 }
 
-void SyncChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t value,
+void SyncChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t,
                            uint64_t phase, Order, Scope) {
   State& state = blocks_[w.block];
   const Place here{w.index, 1u << lane, i.pc};
@@ -46,20 +46,6 @@ void SyncChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, 
       break;
     case MbarrierUse::kWaitPassed:
       object.waited = std::max(object.waited, phase);
-      for (uint32_t m = w.mask; m != 0; m &= m - 1) object.failed.erase(thread_of(w, std::countr_zero(m)));
-      break;
-    case MbarrierUse::kWaitFailed:
-      for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-        const int l = std::countr_zero(m);
-        const auto [before, is_first] = object.failed.try_emplace(thread_of(w, l), Wait{i.pc, value, phase});
-        if (is_first) continue;
-        Wait& wait = before->second;
-        if (wait.pc == i.pc && wait.parity == value && phase >= wait.phase + 2)
-          tell(*w.block, {w.index, 1u << l, i.pc}, "lapped", object_text(*w.block, address),
-               "waits for phase " + std::to_string(wait.phase) + ", but the mbarrier is in phase " +
-                   std::to_string(phase) + ": two phases have passed the waiter, whose parity looks as if none had");
-        wait = {i.pc, value, phase};
-      }
       break;
     default:
       break;

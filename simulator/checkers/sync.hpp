@@ -1,5 +1,5 @@
 // Use of barriers, mbarriers and copies that hardware accepts and that still goes wrong: what is left over when a block
-// ends, objects made twice, phases that overtake a waiter, copies issued or awaited by the wrong lanes.
+// ends, objects made twice, copies issued or awaited by the wrong lanes.
 #pragma once
 
 #include <map>
@@ -27,17 +27,12 @@ class SyncChecker : public Observer {
   struct Place {
     uint32_t warp = 0, lanes = 0, pc = 0;
   };
-  struct Wait {
-    uint32_t pc = 0, parity = 0;
-    uint64_t phase = 0;
-  };
   struct Object {
     Place made;
     Place load;  // the last copy that it is to hear of
     uint64_t issued = 0, heard = 0;
-    uint64_t filled = 0;                        // phases up to the last that copies completed in
-    uint64_t waited = 0;                        // phases that somebody has seen completed
-    std::unordered_map<uint32_t, Wait> failed;  // by thread: its last test, where it failed
+    uint64_t filled = 0;  // phases up to the last that copies completed in
+    uint64_t waited = 0;  // phases that somebody has seen completed
   };
   struct Store {
     Place place;

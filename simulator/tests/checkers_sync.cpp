@@ -51,6 +51,40 @@ TEST_CASE("a block does not end before its copies") {
   is_right(store + "\ncp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;\n$end:\n");
 }
 
+TEST_CASE("a block does not end before its cp.async copies") {
+  const std::string copy = "cp.async.ca.shared.global [%r7], [%rd1], 4;", commit = "cp.async.commit_group;\n";
+  slips(copy + " // here\n" + commit, "nobody has waited for this copy");
+  slips(copy + " // here\n" + commit + "cp.async.wait_group 1;\n", "nobody has waited for this copy");
+  is_right(copy + "\n" + commit + commit + "cp.async.wait_group 1;\n");  // an empty group is left
+  is_right(copy + "\ncp.async.wait_all;\n");
+  is_right("@%p3 mbarrier.init.shared.b64 [%r2], 64;\nbar.sync 0;\n" + copy +
+           "\ncp.async.mbarrier.arrive.noinc.shared.b64 [%r2];\n" + kWait);
+}
+
+// A flag that warps wait for without being ordered by it.
+const std::string kRaise = "st.volatile.global.u32 [%rd1], 1;\n",
+                  kSee = "$flag:\nld.volatile.global.u32 %r10, [%rd1];\nsetp.eq.u32 %p8, %r10, 0;\n@%p8 bra $flag;\n";
+
+TEST_CASE("bytes are announced in a phase that the lane knows to have begun") {
+  const std::string arrive = "mbarrier.arrive.shared.b64 _, [%r2];\n",
+                    expect = "@%p3 mbarrier.arrive.expect_tx.shared.b64 _, [%r2], 256;",
+                    next = "$next:\nmbarrier.try_wait.parity.shared.b64 %p6, [%r2], 1;\n@!%p6 bra $next;\n";
+  const std::string other = kInit + "setp.eq.u32 %p7, %r3, 32;\n@%p7 " + arrive;
+  slips(other + "@%p7 " + kRaise + kSee + expect + " // here\n", "they may be meant for that one");
+  is_right(other + kWait + expect + "\n" + kLoad + "\n" + next);
+  is_right(kInit + "@%p3 " + arrive + expect + "\n" + kLoad + "\n" + next);  // who arrives alone knows
+}
+
+TEST_CASE("phases do not lap a waiter") {
+  const std::string arrive = "mbarrier.arrive.shared.b64 _, [%r2];\n",
+                    test = "@!%p2 mbarrier.test_wait.parity.shared.b64 %p6, [%r2], 0;";
+  slips(kInit + "@%p3 " + arrive + "@%p3 " + arrive + "@%p3 " + kRaise + kSee + test + " // here\n",
+        "waits for phase 0, but the mbarrier is in phase 2");
+  is_right(kInit + "@%p3 " + arrive + "@%p3 " + kRaise + kSee + test + "\n");
+  is_right(kInit + "@%p3 " + arrive + kWait + "bar.sync 0;\n@%p3 " + arrive + "bar.sync 0;\n" + test +
+           "\n");  // it knows of the first
+}
+
 TEST_CASE("one lane issues a copy") {
   const auto store = [](const std::string& guard, const std::string& mark) {
     return "st.shared.u32 [%r7], %r3;\nfence.proxy.async;\nbar.sync 0;\n" + guard +

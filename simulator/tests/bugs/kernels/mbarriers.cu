@@ -188,6 +188,60 @@ __device__ void refill_unreleased(const Arguments& a) {
   }
 }
 
+// Bytes are announced behind the arrival: the other warp's may have ended the phase by then.
+template <bool fixed>
+__device__ void late_expect(const Arguments& a) {
+  __shared__ alignas(128) uint32_t tile[256];
+  __shared__ uint64_t full;
+  if (threadIdx.x == 0) init(&full, 2);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    if constexpr (fixed) expect(&full, 1024);
+    arrive(&full);
+    if constexpr (!fixed) expect(&full, 1024);  // BUG late_expect
+    bulk_load(tile, a.in, 1024, &full);
+  }
+  if (threadIdx.x == 32) arrive(&full);
+  wait(&full, 0);
+  a.out[threadIdx.x] = tile[threadIdx.x];
+}
+
+// Each announcement fits, their sum does not.
+template <bool fixed>
+__device__ void expect_out_of_range(const Arguments& a) {
+  __shared__ alignas(128) uint32_t tile[256];
+  __shared__ uint64_t full;
+  if (threadIdx.x == 0) {
+    init(&full, 1);
+    fence_init();
+    expect(&full, fixed ? 512 : 1u << 19);
+    expect(&full, fixed ? 512 : 1u << 19);  // BUG expect_out_of_range
+    bulk_load(tile, a.in, 1024, &full);
+    arrive(&full);
+  }
+  __syncthreads();
+  wait(&full, 0);
+  a.out[threadIdx.x] = tile[threadIdx.x];
+}
+
+// Nothing holds the producer back: two phases may pass before the consumer looks at the parity of the first.
+template <bool fixed>
+__device__ void lapped_waiter(const Arguments& a) {
+  __shared__ uint64_t full, empty;
+  if (threadIdx.x == 0) init(&full, 32), init(&empty, 32);
+  __syncthreads();
+  for (uint32_t turn = 0; turn < 4; ++turn) {
+    if (threadIdx.x < 32) {
+      if constexpr (fixed) wait(&empty, (turn & 1) ^ 1);
+      arrive(&full);
+    } else {
+      wait(&full, turn & 1);  // BUG lapped_waiter
+      arrive(&empty);
+    }
+  }
+  a.out[threadIdx.x] = 1;
+}
+
 }  // namespace bugs
 
 extern "C" __global__ void b01_bug(const __grid_constant__ bugs::Arguments a) { bugs::b01<false>(a); }
@@ -219,4 +273,18 @@ extern "C" __global__ void refill_unreleased_bug(const __grid_constant__ bugs::A
 }
 extern "C" __global__ void refill_unreleased_fix(const __grid_constant__ bugs::Arguments a) {
   bugs::refill_unreleased<true>(a);
+}
+extern "C" __global__ void late_expect_bug(const __grid_constant__ bugs::Arguments a) { bugs::late_expect<false>(a); }
+extern "C" __global__ void late_expect_fix(const __grid_constant__ bugs::Arguments a) { bugs::late_expect<true>(a); }
+extern "C" __global__ void expect_out_of_range_bug(const __grid_constant__ bugs::Arguments a) {
+  bugs::expect_out_of_range<false>(a);
+}
+extern "C" __global__ void expect_out_of_range_fix(const __grid_constant__ bugs::Arguments a) {
+  bugs::expect_out_of_range<true>(a);
+}
+extern "C" __global__ void lapped_waiter_bug(const __grid_constant__ bugs::Arguments a) {
+  bugs::lapped_waiter<false>(a);
+}
+extern "C" __global__ void lapped_waiter_fix(const __grid_constant__ bugs::Arguments a) {
+  bugs::lapped_waiter<true>(a);
 }

@@ -144,6 +144,34 @@ __device__ void read_is_not_done(const Arguments& a) {
   }
 }
 
+// Copies ahead that are not used any more: they may land when the shared memory is another block's.
+template <bool fixed>
+__device__ void copy_left(const Arguments& a) {
+  __shared__ alignas(16) uint32_t tile[2][128];
+  const uint32_t t = threadIdx.x;
+  for (uint32_t i = 0; i < 2; ++i) {
+    copy16(&tile[i][4 * t], &a.in[4 * t + i * 128]);  // BUG copy_left
+    copy_commit();
+  }
+  copy_wait<1>();
+  a.out[t] = tile[0][4 * t];
+  if constexpr (fixed) copy_wait<0>();
+}
+
+// The block ends while a store may still read its shared memory.
+template <bool fixed>
+__device__ void bulk_store_left(const Arguments& a) {
+  __shared__ alignas(128) uint32_t tile[256];
+  for (uint32_t i = threadIdx.x; i < 256; i += 32) tile[i] = a.in[i];
+  fence_async();
+  __syncwarp();
+  if (threadIdx.x == 0) {
+    bulk_store(a.out, tile, 1024);  // BUG bulk_store_left
+    commit();
+    if constexpr (fixed) wait_group_read<0>();
+  }
+}
+
 }  // namespace bugs
 
 extern "C" __global__ void b03_bug(const __grid_constant__ bugs::Arguments a) { bugs::b03<false>(a); }
@@ -177,4 +205,12 @@ extern "C" __global__ void read_is_not_done_bug(const __grid_constant__ bugs::Ar
 }
 extern "C" __global__ void read_is_not_done_fix(const __grid_constant__ bugs::Arguments a) {
   bugs::read_is_not_done<true>(a);
+}
+extern "C" __global__ void copy_left_bug(const __grid_constant__ bugs::Arguments a) { bugs::copy_left<false>(a); }
+extern "C" __global__ void copy_left_fix(const __grid_constant__ bugs::Arguments a) { bugs::copy_left<true>(a); }
+extern "C" __global__ void bulk_store_left_bug(const __grid_constant__ bugs::Arguments a) {
+  bugs::bulk_store_left<false>(a);
+}
+extern "C" __global__ void bulk_store_left_fix(const __grid_constant__ bugs::Arguments a) {
+  bugs::bulk_store_left<true>(a);
 }
