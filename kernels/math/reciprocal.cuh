@@ -8,7 +8,7 @@
 
 namespace b12x::math {
 
-// 2^-126 <= |x| <= 2^126.
+// 2^-126 <= |x| <= 2^126. Of larger finite x it makes 0: the unit flushes subnormal answers.
 B12X_DEVICE float reciprocal(float x) {
   const float near = ptx::rcp_approx_ftz_f32(x);
   return fmaf(near, fmaf(-x, near, 1.f), near);

@@ -15,31 +15,16 @@
 #include <cstdint>
 
 #include "kernels/math/element.cuh"
-#include "kernels/math/exp.h"
 #include "kernels/math/nvfp4_block.cuh"
 #include "kernels/ptx/control.cuh"
 #include "kernels/ptx/device.h"
 #include "kernels/quant/load_block.cuh"
 #include "kernels/quant/quant_params.h"
 #include "kernels/quant/quant_traits.h"
+#include "kernels/quant/silu_mul.cuh"
 #include "kernels/tile/scale_layout.h"
 
 namespace b12x {
-
-// gate = silu(gate) * up in f32, rounded to the input's type as a separate kernel would have stored it.
-template <typename Element, int N>
-B12X_DEVICE void silu_mul(uint32_t (&gate)[N], const uint32_t (&up)[N]) {
-  for (int i = 0; i < N; ++i) {
-    float g[2], u[2];
-    Element::unpack(gate[i], g);
-    Element::unpack(up[i], u);
-    if constexpr (Element::kPerWord == 2) {
-      gate[i] = Element::pack(math::silu_f32(g[0]) * u[0], math::silu_f32(g[1]) * u[1]);
-    } else {
-      gate[i] = __float_as_uint(math::silu_f32(g[0]) * u[0]);
-    }
-  }
-}
 
 template <typename Element, bool kSiluMul>
 B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {

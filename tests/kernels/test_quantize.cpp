@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "b12x/quant.hpp"
-#include "kernels/math/exp.h"
+#include "kernels/math/silu.h"
 #include "tests/kernels/quantize_support.hpp"
 #include "tests/kernels/support.hpp"
 #include "tests/reference/nvfp4.hpp"

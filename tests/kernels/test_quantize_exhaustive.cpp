@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "kernels/math/silu.h"
 #include "tests/kernels/quantize_support.hpp"
 
 using namespace b12x;
@@ -94,4 +95,35 @@ TEST_CASE("random bits of f32") {
   }
   for (const float global_scale : {1.f, 0x1.6a09e6p-60f, 3e-39f, 1.2e35f})
     check_values(values, DType::kF32, 64, global_scale);
+}
+
+// Neighbouring gates are of like size, so a block shows the leading bits of each product.
+TEST_CASE("silu(gate) * up of all 2^16 gates of bf16 and f16, and of f32 next to the cut to zero") {
+  std::mt19937 random(5);
+  constexpr int64_t kCols = 64, kRows = (1 << 16) / kCols;
+  for (const DType dtype : {DType::kBf16, DType::kF16, DType::kF32}) {
+    CAPTURE(std::string(name_of(dtype)));
+    std::vector<float> both(kRows * 2 * kCols), product(kRows * kCols);
+    for (int64_t i = 0; i < kRows * kCols; ++i) {
+      const float next_to_cut = -87.33654f - 0x1p-17f * static_cast<float>(i - kRows * kCols / 2);
+      const float gate = dtype == DType::kF32 ? next_to_cut : decode(static_cast<uint16_t>(i), dtype);
+      const float up = round_to((1.f + static_cast<float>(random() % 1000) * 0.001f) * (dtype == DType::kF32 ? 1e36f
+                                                                                        : random() % 2 != 0  ? 1.f
+                                                                                                             : -1.f),
+                                dtype);
+      const int64_t row = i / kCols, column = i % kCols;
+      both[row * 2 * kCols + column] = gate;
+      both[row * 2 * kCols + kCols + column] = up;
+      product[i] = round_to(math::silu_f32(gate) * up, dtype);
+    }
+    GuardedBuffer x(both.size() * bytes_of(dtype));
+    x.fill(encode(both, dtype));
+    const TensorView view = TensorView::contiguous(x.data(), dtype, {}, {kRows, 2 * kCols});
+    const QuantizeProblem problem{.rows = kRows, .cols = kCols, .dtype = dtype, .input = QuantizeInput::kGateUp};
+    for (const float global_scale : {1.f, 1e-5f}) {
+      CAPTURE(global_scale);
+      check_equal(run_quantize_on(card(), problem, view, {global_scale}),
+                  reference::quantize(product, kRows, kCols, global_scale));
+    }
+  }
 }
