@@ -57,3 +57,19 @@ TEST_CASE("silu_f32 at the edges") {
   CHECK(std::isnan(silu_f32(-kInfinity)));
   CHECK(std::isnan(silu_f32(std::numeric_limits<float>::quiet_NaN())));
 }
+
+// Next to 2^126 it would depend on the approximation whether the unit flushes the reciprocal: no f32 may come that
+// near.
+TEST_CASE("no denominator lies within 2^-20 of 2^126") {
+  const auto fma_sat = [](float a, float b, float c) { return std::clamp(fmaf(a, b, c), 0.f, 1.f); };
+  int above = 0, below = 0;
+  double nearest = 1;
+  for (float x = -88.f; x < -86.5f; x = std::nextafter(x, 0.f)) {
+    const double distance = silu_denominator(x, fma_sat) * 0x1p-126 - 1.0;
+    nearest = std::min(nearest, std::fabs(distance));
+    (distance > 0 ? above : below) += 1;
+  }
+  CHECK(nearest >= 0x1p-20);
+  CHECK(above > 50000);
+  CHECK(below > 50000);
+}
