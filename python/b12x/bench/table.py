@@ -32,6 +32,11 @@ _GEMM_NAMES = (
     Column("n x k", 12, lambda row: f"{row['n']}x{row['k']}"),
     Column("out", 8, lambda row: row["out"]),
 )
+_SPREAD = (  # of the work over the card
+    Column("blocks", 6, lambda row: str(row["blocks"])),
+    Column("SMs busy", 8, lambda row: f"{row['busy_sms']}/{row['sms']}"),
+    Column("balance", 7, lambda row: f"{row['balance']:.3f}"),
+)
 _QUANT_NAMES = (
     Column("kind", 8, lambda row: row["kind"]),
     Column("dtype", 8, lambda row: row["dtype"]),
@@ -56,9 +61,7 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ),
     ("gemm", "counters"): (
         *_GEMM_NAMES,
-        Column("blocks", 6, lambda row: str(row["blocks"])),
-        Column("SMs busy", 8, lambda row: f"{row['busy_sms']}/{row['sms']}"),
-        Column("balance", 7, lambda row: f"{row['balance']:.3f}"),
+        *_SPREAD,
         Column("MMAs", 11, lambda row: f"{row['mma_count']:,}"),
         Column("useful", 7, lambda row: f"{row['useful_mma_count'] / row['mma_count']:.3f}"),
         Column("DRAM read/operands", 18, lambda row: f"{row['dram_read_ratio']:.3f}"),
@@ -68,9 +71,7 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ),
     ("quant", "counters"): (
         *_QUANT_NAMES,
-        Column("blocks", 6, lambda row: str(row["blocks"])),
-        Column("SMs busy", 8, lambda row: f"{row['busy_sms']}/{row['sms']}"),
-        Column("balance", 7, lambda row: f"{row['balance']:.3f}"),
+        *_SPREAD,
         Column("DRAM read/input", 15, lambda row: f"{row['dram_read_ratio']:.3f}"),
         Column("L2 written/output", 17, lambda row: f"{row['l2_write_bytes'] / row['out_bytes']:.3f}"),
         Column("conflicts", 9, lambda row: f"{row['shared_conflicts']:,}"),
