@@ -2,7 +2,8 @@
 
     python3 benchmarks/probes/run.py OUT                   builds, checks the SASS, runs, writes OUT/probes.json
     python3 benchmarks/probes/run.py --build-only          builds and checks the SASS; needs no GPU
-    python3 benchmarks/probes/run.py --table probes.json   prints docs/probes.md from such a file
+    python3 benchmarks/probes/run.py --table A.json ..     prints docs/probes.md from such files: all of the first, the
+                                                           summary of the others beside it
 
 Needs Python 3.10+, nvcc 13, nvdisasm and (to run) a Hopper GPU. The JSON has the machine, the clocks before and after,
 the seconds of each step, what the SASS check found and `rows`: name, median, low, high, repeats, unit. Exit code 1 if
@@ -196,10 +197,10 @@ def main() -> int:
     parser.add_argument("out", nargs="?", type=Path, help="folder for probes.json")
     parser.add_argument("--build-only", action="store_true", help="compile and check the SASS")
     parser.add_argument("--nvcc", help="path of nvcc")
-    parser.add_argument("--table", type=Path, metavar="JSON", help="print docs/probes.md from a recorded probes.json")
+    parser.add_argument("--table", type=Path, nargs="+", metavar="JSON", help="print docs/probes.md from records")
     arguments = parser.parse_args()
     if arguments.table:
-        print(table.markdown(json.loads(arguments.table.read_text())), end="")
+        print(table.markdown([json.loads(path.read_text()) for path in arguments.table]), end="")
         return 0
     if arguments.out is None and not arguments.build_only:
         parser.error("name a folder for probes.json, or --build-only, or --table")
