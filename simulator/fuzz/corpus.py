@@ -1,8 +1,8 @@
 """Seed inputs for the fuzz targets: python3 simulator/fuzz/corpus.py FOLDER.
 
 PTX: the files of simulator/tests/ptx and every PTX text inside the C++ tests. Fatbins: small whole ones, and what fits
-of those that a build made, packed ones among them. Tensor maps: the recorded ones of simulator/tests/data. Files are
-named by their content, so a second call adds nothing.
+of those that a build made, packed ones among them. Tensor maps: recorded ones of simulator/tests/data, and arguments of
+recorded calls. Files are named by their content, so a second call adds nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "simulator/numerics/capture"))
+
+from im2col_map_capture import Call, all_calls  # noqa: E402
+
 MOST = 20_000  # bytes of one input
 
 
@@ -43,6 +47,18 @@ def small_fatbins() -> list[bytes]:
     return whole + [image[: len(image) - 24] for image in whole[:2]]
 
 
+def arguments(call: Call) -> bytes:
+    """A call as numerics/tensor_map.hpp's TensorMapArguments."""
+
+    def five(values: tuple[int, ...], count: int = 5) -> tuple[int, ...]:
+        return (*values, *([1] * count))[:count]
+
+    numbers = [0 if call.box else 1, call.kind, call.rank, 0, call.address, *five(call.dims), *five(call.strides, 4)]
+    numbers += [*five(call.box), *five(call.steps), call.interleave, call.swizzle, call.promotion, call.fill]
+    numbers += [*five(call.lower, 3), *five(call.upper, 3), call.channels, call.pixels]
+    return struct.pack("<4I10Q14I6i2I", *numbers)
+
+
 def main() -> int:
     """Write the three folders."""
     folder = Path(sys.argv[1])
@@ -53,7 +69,8 @@ def main() -> int:
             texts.append(head + body.encode())
     images = small_fatbins() + [path.read_bytes()[:MOST] for path in ROOT.glob("build*/**/*.fatbin")]
     maps = (ROOT / "simulator/tests/data/tensor_maps.bin").read_bytes()
-    pieces = [maps[at : at + 264] for at in range(0, min(len(maps), 264 * 400), 264)]
+    pieces = [maps[at + 152 : at + 280] for at in range(0, min(len(maps) - 280, 264 * 200), 264)]
+    pieces += [arguments(call) for call in all_calls()[::8]]
     for name, inputs in (("ptx", texts), ("fatbin", images), ("tensor_map", pieces)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for data in inputs:

@@ -31,6 +31,15 @@ class ShapeCache {
   std::unordered_map<std::string, std::vector<FormShape>> shapes_;
 };
 
+// Why no row spells a statement, where more can be said of it.
+std::string why_absent(const ptx::Statement& statement) {
+  if (statement.has("tile::scatter4") || statement.has("im2col::w::128") || statement.has("im2col_no_offs::w::128"))
+    return ": it needs sm_100a, sm_103a or sm_110a, and no simulated card is of these";
+  if (statement.has("im2col::w") || statement.has("im2col_no_offs::w"))
+    return ": it follows maps of cuTensorMapEncodeIm2colWide, whose encoding on sm_100 and later is not known";
+  return {};
+}
+
 // What an entry needs and the simulator lacks; becomes Kernel::load_error.
 class LoadErrors {
  public:
@@ -126,7 +135,7 @@ class EntryBuilder {
     }
     const std::vector<FormShape>& shapes = shapes_.find(form);
     if (shapes.empty()) {
-      errors_.add(location, "unknown form `" + form + '`');
+      errors_.add(location, "unknown form `" + form + '`' + why_absent(statement));
       return resolver_.emit_unknown(statement, location);
     }
     resolver_.emit(statement, location, shapes, operands);

@@ -159,7 +159,7 @@ TEST_CASE("a tensor load that is read before its mbarrier's wait is poison") {
       std::byte bytes[128];
     } map;
     std::string error;
-    REQUIRE_MESSAGE(numerics::encode_tensor_map(a, 100 * 1024, map.bytes, error), error);
+    REQUIRE_MESSAGE(numerics::encode_tensor_map(a, {.shared_bytes = 100 * 1024}, map.bytes, error), error);
     Program program(header("sm_90a") + R"(
 .visible .entry test(.param .align 64 .b8 map[128], .param .u64 out) {
   .shared .align 128 .b8 tile[256];

@@ -25,7 +25,7 @@ MapBytes map_of(const void* data, uint32_t swizzle, uint32_t box_rows = 1) {
   a.swizzle = swizzle;
   MapBytes map;
   std::string error;
-  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, 100 * 1024, map.bytes, error), error);
+  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, {.shared_bytes = 100 * 1024}, map.bytes, error), error);
   return map;
 }
 
@@ -138,6 +138,24 @@ TEST_CASE("a tensor copy has as many coordinates as its opcode says") {
                                "test.ptx");
   CHECK(!module->find("k")->load_error.empty());
   CHECK(!module->find("l")->load_error.empty());
+}
+
+TEST_CASE("modes of tensor copies that no card here has, or whose maps are not known, are refused by name") {
+  const auto error = [](const std::string& statement) {
+    return load_ptx(header() + ".visible .entry k() { .reg .b32 %r<9>; .reg .b64 %rd<3>; .reg .b16 %rs<3>; " +
+                        statement + " ret; }",
+                    "t.ptx")
+        ->find("k")
+        ->load_error;
+  };
+  const std::string scatter =
+      "cp.async.bulk.tensor.2d.global.shared::cta.tile::scatter4.bulk_group [%rd1, {%r1, %r2, %r3, %r4, %r5}], [%r6];";
+  CHECK(contains(error(scatter), "needs sm_100a, sm_103a or sm_110a"));
+  for (const auto& [mode, why] :
+       {std::pair{"im2col::w::128", "needs sm_100a, sm_103a or sm_110a"}, {"im2col::w", "cuTensorMapEncodeIm2colWide"}})
+    CHECK(contains(error("cp.async.bulk.tensor.3d.shared::cta.global." + std::string(mode) +
+                         ".mbarrier::complete_tx::bytes [%r1], [%rd1, {%r2, %r3, %r4}], [%r5], {%rs1, %rs2};"),
+                   why));
 }
 
 TEST_CASE("a store with a byte mask leaves the other bytes of each 16 alone") {

@@ -4,6 +4,7 @@
 #include "async_kernel.hpp"
 #include "counters/banks.hpp"
 #include "counters/l2.hpp"
+#include "numerics/tensor_map.hpp"
 
 using namespace sim;
 using namespace sim::test;
@@ -195,6 +196,29 @@ TEST_CASE("asynchronous copies: bytes and sectors") {
   CHECK(bulk[Counter::kBulkStoreBytes] == 1024);
   CHECK(bulk[Counter::kL2ReadSectors] == 64);
   CHECK(bulk[Counter::kL2WriteSectors] == 32);
+}
+
+TEST_CASE("columns of pixels: the bytes of the whole column, the sectors of the pixels that exist") {
+  // Four images of 8 pixels of 64 bytes; a column of 20 pixels from the last image's third on: 6 exist.
+  numerics::TensorMapArguments a;
+  a.mode = numerics::TensorMapMode::kIm2col;
+  a.data_type = 2;
+  a.rank = 3;
+  a.address = reinterpret_cast<uint64_t>(g_input + 1024);
+  a.dims = {16, 8, 4, 1, 1};
+  a.strides = {64, 512};
+  a.channels = 16;
+  a.pixels = 20;
+  std::string error;
+  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, {.shared_bytes = 200 * 1024}, g_input, error), error);
+  const Counts c = count(R"(
+  mbarrier.init.shared.b64 [%r1], 1;
+  mbarrier.arrive.expect_tx.shared.b64 %rd9, [%r1], 1280;
+  cp.async.bulk.tensor.3d.shared::cta.global.im2col.mbarrier::complete_tx::bytes [%r2], [%rd1, {0, 2, 3}], [%r1], {0};
+)",
+                         {.block = {1}});
+  CHECK(c[Counter::kBulkLoadBytes] == 1280);
+  CHECK(c[Counter::kL2ReadSectors] == 12);
 }
 
 TEST_CASE("waits: of barriers by warp instruction, of mbarriers by lane and outcome") {

@@ -19,7 +19,8 @@ struct alignas(64) MapBytes {
 MapBytes encode(const numerics::TensorMapArguments& a) {
   MapBytes map{};
   std::string error;
-  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, 200 * 1024, reinterpret_cast<std::byte*>(map.words.data()), error),
+  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, {.shared_bytes = 200 * 1024},
+                                              reinterpret_cast<std::byte*>(map.words.data()), error),
                   error);
   return map;
 }

@@ -11,19 +11,13 @@
 
 #include "numerics/formats.hpp"
 #include "numerics/tensor_map.hpp"
-#include "program.hpp"
+#include "tensor_kernel.hpp"
 
 using namespace sim;
 using namespace sim::test;
 using Status = LaunchResult::Status;
 
 namespace {
-
-constexpr uint32_t kTile = 16384;  // bytes of shared memory that the kernels show
-
-struct alignas(64) MapBytes {
-  std::byte bytes[128];
-};
 
 struct Tensor {
   uint32_t type = 0, element = 1, rank = 2;
@@ -33,7 +27,6 @@ struct Tensor {
   std::array<int32_t, 5> start{};
   uint32_t swizzle = 0;
   bool fills_nan = false;
-  bool packs4 = false;  // the map speaks of elements of 4 bits, two of them a byte of this tensor of bytes
 
   uint32_t count(uint32_t d) const { return d == 0 || d >= rank ? box[d] : (box[d] + step[d] - 1) / step[d]; }
   uint32_t box_bytes() const {
@@ -63,15 +56,7 @@ MapBytes encode(const Tensor& t, uint64_t address) {
   a.fill = t.fills_nan ? 1 : 0;
   MapBytes map;
   std::string error;
-  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, 100 * 1024, map.bytes, error), error);
-  if (t.packs4) {
-    uint32_t words[32];
-    std::memcpy(words, map.bytes, sizeof words);
-    words[2] = (words[2] & ~(15u << 7)) | 11u << 7;
-    words[8] = static_cast<uint32_t>(2 * t.dim[0] - 1);
-    words[13] = (words[13] & 0xffffff) | (2 * t.box[0] - 1) << 24;
-    std::memcpy(map.bytes, words, sizeof words);
-  }
+  REQUIRE_MESSAGE(numerics::encode_tensor_map(a, {.shared_bytes = 100 * 1024}, map.bytes, error), error);
   return map;
 }
 
@@ -101,71 +86,6 @@ void each_byte(const Tensor& t, uint32_t base, bool stores, const std::function<
             }
 }
 
-std::string coordinates(uint32_t rank) {
-  std::string text = "{";
-  for (uint32_t d = 0; d < rank; ++d) text += (d != 0 ? ", %r" : "%r") + std::to_string(20 + d);
-  return text + "}";
-}
-
-// One block of 128 threads. Parameters: map, pointer to 5 coordinates, pointer to kTile bytes that fill shared memory
-// first and receive it at the end, offset of the box, bytes to expect. `copy` may use %r1 (bar), %r2 (box), %rd5 (map)
-// and the coordinates %r20 ..
-std::string kernel(const std::string& copy, const char* target = "sm_90a") {
-  return header(target) + R"(
-.visible .entry test(.param .align 64 .b8 map[128], .param .u64 at, .param .u64 io, .param .u32 offset, .param .u32 bytes) {
-  .shared .align 1024 .b8 tile[16384];
-  .shared .align 8 .b64 bar;
-  .reg .b32 %r<40>; .reg .b64 %rd<20>; .reg .pred %p<4>; .reg .b16 %rs<4>;
-  ld.param.u64 %rd1, [at];
-  ld.param.u64 %rd2, [io];
-  ld.param.u32 %r3, [offset];
-  ld.param.u32 %r4, [bytes];
-  mov.b64 %rd5, map;
-  cvta.param.u64 %rd5, %rd5;
-  ld.global.b32 %r20, [%rd1];
-  ld.global.b32 %r21, [%rd1+4];
-  ld.global.b32 %r22, [%rd1+8];
-  ld.global.b32 %r23, [%rd1+12];
-  ld.global.b32 %r24, [%rd1+16];
-  mov.u32 %r1, bar;
-  mov.u32 %r2, tile;
-  mov.u32 %r5, %tid.x;
-  shl.b32 %r6, %r5, 2;
-FILL:
-  cvt.u64.u32 %rd6, %r6;
-  add.u64 %rd6, %rd6, %rd2;
-  ld.global.b32 %r7, [%rd6];
-  add.u32 %r8, %r2, %r6;
-  st.shared.b32 [%r8], %r7;
-  add.u32 %r6, %r6, 512;
-  setp.lt.u32 %p1, %r6, 16384;
-  @%p1 bra FILL;
-  fence.proxy.async.shared::cta;
-  bar.sync 0;
-  setp.ne.u32 %p2, %r5, 0;
-  @%p2 bra DONE;
-  mbarrier.init.shared::cta.b64 [%r1], 1;
-  add.u32 %r2, %r2, %r3;
-)" + copy +
-         R"(
-DONE:
-  mov.u32 %r2, tile;
-  bar.sync 0;
-  shl.b32 %r6, %r5, 2;
-SHOW:
-  cvt.u64.u32 %rd6, %r6;
-  add.u64 %rd6, %rd6, %rd2;
-  add.u32 %r8, %r2, %r6;
-  ld.shared.b32 %r7, [%r8];
-  st.global.b32 [%rd6], %r7;
-  add.u32 %r6, %r6, 512;
-  setp.lt.u32 %p1, %r6, 16384;
-  @%p1 bra SHOW;
-  ret;
-}
-)";
-}
-
 std::string load_text(uint32_t rank, const std::string& space = "shared::cta", const std::string& tile = "",
                       const std::string& hint = "", const std::string& operands = "") {
   return "  mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r1], %r4;\n  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n  mov.b16 %rs1, 1;\n"
@@ -174,45 +94,12 @@ std::string load_text(uint32_t rank, const std::string& space = "shared::cta", c
          " [%r2], [%rd5, " + coordinates(rank) + "], [%r1]" + operands +
          ";\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 %p3, [%r1], 0;\n  @!%p3 bra WAIT;\n";
 }
-std::string store_text(uint32_t rank, const std::string& opcode) {
-  return "  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n  " + opcode + " [%rd5, " + coordinates(rank) +
-         "], [%r2]" + (opcode.find("cache_hint") != std::string::npos ? ", %rd9" : "") +
-         ";\n  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;\n";
-}
-
-struct Outcome {
-  LaunchResult result;
-  std::vector<uint8_t> tile;    // shared memory afterwards
-  std::vector<uint8_t> memory;  // the tensor afterwards
-};
-
-Outcome run(const std::string& text, const Tensor& t, std::vector<uint8_t> memory, uint32_t offset = 0,
+Outcome run(const std::string& text, const Tensor& t, const std::vector<uint8_t>& memory, uint32_t offset = 0,
             uint32_t bytes = ~0u, const MapBytes* map = nullptr) {
-  Program program(text);
-  Outcome o;
   std::vector<int32_t> at(t.start.begin(), t.start.end());
-  if (t.packs4) at[0] *= 2;
-  o.tile.resize(kTile);
-  for (uint32_t k = 0; k < kTile; ++k) o.tile[k] = static_cast<uint8_t>(k * 11 + k / 256);
-  alignas(64) static std::array<uint8_t, 1 << 20> storage;  // tensors are 16-byte aligned
-  REQUIRE(memory.size() <= storage.size());
-  std::copy(memory.begin(), memory.end(), storage.begin());
-  std::vector<uint8_t> unused;
-  program.add(at, "at");
-  program.add(o.tile, "tile");
-  program.add_range(storage.data(), memory.size(), "tensor");
-  const MapBytes encoded = map != nullptr ? *map : encode(t, reinterpret_cast<uint64_t>(storage.data()));
-  o.result = program.run("test", {.block = {128}, .card = "h200"},
-                         {encoded, pointer(at), pointer(o.tile), offset, bytes == ~0u ? t.box_bytes() : bytes});
-  o.memory.assign(storage.begin(), storage.begin() + static_cast<std::ptrdiff_t>(memory.size()));
-  return o;
-}
-
-std::vector<uint8_t> random_bytes(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<uint8_t> bytes(count);
-  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random());
-  return bytes;
+  return run_kernel(
+      text, at, memory, [&](uint64_t address) { return map != nullptr ? *map : encode(t, address); }, offset,
+      bytes == ~0u ? t.box_bytes() : bytes);
 }
 
 constexpr std::pair<uint32_t, uint32_t> kTypes[] = {{0, 1}, {1, 2}, {2, 4}, {4, 8},
@@ -294,19 +181,6 @@ TEST_CASE("tf32 tensors round to nearest even on their way in") {
     const Outcome o = run(kernel(load_text(1)), t, memory);
     REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
     for (size_t k = 0; k < 16; ++k) CHECK(std::memcmp(o.tile.data() + 4 * k, &kWords[k].second, 4) == 0);
-  }
-}
-
-TEST_CASE("elements of four bits are copied as the bytes they lie in") {
-  Tensor t;
-  t.packs4 = true;
-  t.dim = {300, 20, 1, 1, 1};
-  t.stride = {1, 304};
-  t.box = {64, 8, 1, 1, 1};  // 128 elements
-  t.swizzle = 2;
-  for (const auto& [column, row] : {std::pair{0, 0}, {64, 3}, {256, 16}, {-32, -3}, {320, 0}}) {
-    t.start = {column, row};
-    check_load(t, kernel(load_text(2)), 1024);
   }
 }
 
@@ -452,12 +326,6 @@ TEST_CASE("a tensor map in global memory") {
   program.run_ok("test", {.block = {128}, .card = "h200"},
                  {encode(t, pointer(memory)), pointer(at), reinterpret_cast<uint64_t>(tile.data()), 0u, t.box_bytes()});
   CHECK(std::equal(memory.begin(), memory.end(), tile.begin()));
-}
-
-void check_fault(const Outcome& o, Status status, const std::string& text) {
-  CHECK(o.result.status == status);
-  CAPTURE(o.result.report);
-  CHECK(contains(o.result.report, text));
 }
 
 TEST_CASE("misuse of tensor copies") {

@@ -1,7 +1,8 @@
-"""Record a GPU's MUFU and mma.sync answers and cuTensorMapEncodeTiled's bits: at most 8 files of 16 MB.
+"""Record a GPU's MUFU and mma.sync answers and the bits of its driver's tensor maps: at most 9 files of 16 MB.
 
 Input: a machine with nvcc, an NVIDIA driver, Python 3.10+ and NumPy. Output in OUT: `mufu_<n>.rec` containers (see
-`pack`), `tensor_maps.bin` (see tensor_map_capture.py) and the log `capture.txt`.
+`pack`), `tensor_maps.bin` and `im2col_maps.bin` (see tensor_map_capture.py, im2col_map_capture.py) and the log
+`capture.txt`.
 
     python3 simulator/numerics/capture/capture.py OUT
 
@@ -110,9 +111,9 @@ def main() -> int:
     parser.add_argument("--arch", default="90a")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [sys.executable, str(HERE / "tensor_map_capture.py"), str(options.out / "tensor_maps.bin")], check=True
-    )
+    for kind in ("tensor", "im2col"):
+        script, maps = HERE / f"{kind}_map_capture.py", options.out / f"{kind}_maps.bin"
+        subprocess.run([sys.executable, str(script), str(maps)], check=True)
     capture_answers(options.out, options.arch)
     return 0
 

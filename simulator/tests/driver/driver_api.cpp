@@ -208,6 +208,36 @@ TEST_CASE("entry points are found by name without their version") {
   CHECK(f == nullptr);
 }
 
+TEST_CASE("tensor maps of im2col mode are encoded, wide ones are refused with a reason") {
+  alignas(64) CUtensorMap map{};
+  const cuuint64_t dims[] = {64, 32, 24, 8}, strides[] = {128, 4096, 98304};
+  const int lower[] = {-1, -2}, upper[] = {1, 2};
+  const cuuint32_t steps[] = {1, 1, 2, 1};
+  const auto encode = [&](cuuint32_t rank, cuuint32_t channels) {
+    return cuTensorMapEncodeIm2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, rank, reinterpret_cast<void*>(0x7f0000001000),
+                                   dims, strides, lower, upper, channels, 65, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                                   CU_TENSOR_MAP_SWIZZLE_64B, CU_TENSOR_MAP_L2_PROMOTION_NONE,
+                                   CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA);
+  };
+  CHECK(name_of(encode(4, 32)) == "CUDA_ERROR_INVALID_CONTEXT");
+  Context context;
+  ok(encode(4, 32));
+  uint32_t words[32];
+  std::memcpy(words, &map, sizeof words);
+  CHECK(words[0] == 0x1000);
+  CHECK(words[2] == (1 | 3 << 4 | 6 << 7 | 2 << 13 | 1 << 15));
+  CHECK(words[13] == (31u << 24 | 1 << 6));
+  CHECK(words[14] == 0x0201feff);  // corners W, H of a byte each: lower, upper
+  CHECK(words[15] == 64);
+  CHECK(name_of(encode(4, 33)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(encode(2, 32)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuTensorMapEncodeIm2colWide(
+            &map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4, reinterpret_cast<void*>(0x7f0000001000), dims, strides, 0, 0, 32,
+            64, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_IM2COL_WIDE_MODE_W, CU_TENSOR_MAP_SWIZZLE_64B,
+            CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE)) == "CUDA_ERROR_NOT_SUPPORTED");
+  CHECK(std::strstr(simLastReport(), "is not known") != nullptr);
+}
+
 TEST_CASE("simSetOptions takes the words of the variables and names a wrong one") {
   Context context;
   CHECK(name_of(simSetOptions("race,typo", nullptr, 0, nullptr)) == "CUDA_ERROR_INVALID_VALUE");

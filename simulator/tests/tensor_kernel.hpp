@@ -1,0 +1,132 @@
+// The kernel of the tests of tensor copies: a block whose shared memory is filled from a buffer, one lane's copy
+// between a tensor and it, and shared memory back in the buffer.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <random>
+
+#include "program.hpp"
+
+namespace sim::test {
+
+inline constexpr uint32_t kTile = 16384;  // bytes of shared memory that the kernels show
+
+struct alignas(64) MapBytes {
+  std::byte bytes[128];
+};
+
+inline std::string coordinates(uint32_t rank) {
+  std::string text = "{";
+  for (uint32_t d = 0; d < rank; ++d) text += (d != 0 ? ", %r" : "%r") + std::to_string(20 + d);
+  return text + "}";
+}
+
+// One block of 128 threads. Parameters: map, pointer to 5 coordinates, pointer to kTile bytes that fill shared memory
+// first and receive it at the end, offset of the box, bytes to expect. `copy` may use %r1 (bar), %r2 (box), %rd5 (map)
+// and the coordinates %r20 .. of them; %rs1 to %rs3 are free.
+inline std::string kernel(const std::string& copy, const char* target = "sm_90a") {
+  return header(target) + R"(
+.visible .entry test(.param .align 64 .b8 map[128], .param .u64 at, .param .u64 io, .param .u32 offset, .param .u32 bytes) {
+  .shared .align 1024 .b8 tile[16384];
+  .shared .align 8 .b64 bar;
+  .reg .b32 %r<40>; .reg .b64 %rd<20>; .reg .pred %p<4>; .reg .b16 %rs<4>;
+  ld.param.u64 %rd1, [at];
+  ld.param.u64 %rd2, [io];
+  ld.param.u32 %r3, [offset];
+  ld.param.u32 %r4, [bytes];
+  mov.b64 %rd5, map;
+  cvta.param.u64 %rd5, %rd5;
+  ld.global.b32 %r20, [%rd1];
+  ld.global.b32 %r21, [%rd1+4];
+  ld.global.b32 %r22, [%rd1+8];
+  ld.global.b32 %r23, [%rd1+12];
+  ld.global.b32 %r24, [%rd1+16];
+  mov.u32 %r1, bar;
+  mov.u32 %r2, tile;
+  mov.u32 %r5, %tid.x;
+  shl.b32 %r6, %r5, 2;
+FILL:
+  cvt.u64.u32 %rd6, %r6;
+  add.u64 %rd6, %rd6, %rd2;
+  ld.global.b32 %r7, [%rd6];
+  add.u32 %r8, %r2, %r6;
+  st.shared.b32 [%r8], %r7;
+  add.u32 %r6, %r6, 512;
+  setp.lt.u32 %p1, %r6, 16384;
+  @%p1 bra FILL;
+  fence.proxy.async.shared::cta;
+  bar.sync 0;
+  setp.ne.u32 %p2, %r5, 0;
+  @%p2 bra DONE;
+  mbarrier.init.shared::cta.b64 [%r1], 1;
+  add.u32 %r2, %r2, %r3;
+)" + copy +
+         R"(
+DONE:
+  mov.u32 %r2, tile;
+  bar.sync 0;
+  shl.b32 %r6, %r5, 2;
+SHOW:
+  cvt.u64.u32 %rd6, %r6;
+  add.u64 %rd6, %rd6, %rd2;
+  add.u32 %r8, %r2, %r6;
+  ld.shared.b32 %r7, [%r8];
+  st.global.b32 [%rd6], %r7;
+  add.u32 %r6, %r6, 512;
+  setp.lt.u32 %p1, %r6, 16384;
+  @%p1 bra SHOW;
+  ret;
+}
+)";
+}
+
+inline std::string store_text(uint32_t rank, const std::string& opcode) {
+  return "  createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n  " + opcode + " [%rd5, " + coordinates(rank) +
+         "], [%r2]" + (opcode.find("cache_hint") != std::string::npos ? ", %rd9" : "") +
+         ";\n  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;\n";
+}
+
+struct Outcome {
+  LaunchResult result;
+  std::vector<uint8_t> tile;    // shared memory afterwards
+  std::vector<uint8_t> memory;  // the tensor afterwards
+};
+
+// A launch of the kernel on `memory`, the tensor, at its address in this process. `at`: coordinates, and what else
+// `text` reads there.
+template <class T>
+Outcome run_kernel(const std::string& text, std::vector<T> at, const std::vector<uint8_t>& memory,
+                   const std::function<MapBytes(uint64_t address)>& encode, uint32_t offset, uint32_t bytes,
+                   const Launch& launch = {.block = {128}, .card = "h200"}) {
+  Program program(text);
+  Outcome o;
+  o.tile.resize(kTile);
+  for (uint32_t k = 0; k < kTile; ++k) o.tile[k] = static_cast<uint8_t>(k * 11 + k / 256);
+  alignas(64) static std::array<uint8_t, 1 << 20> storage;  // tensors are 16-byte aligned
+  REQUIRE(memory.size() <= storage.size());
+  std::copy(memory.begin(), memory.end(), storage.begin());
+  program.add(at, "at");
+  program.add(o.tile, "tile");
+  program.add_range(storage.data(), memory.size(), "tensor");
+  const MapBytes encoded = encode(reinterpret_cast<uint64_t>(storage.data()));
+  o.result = program.run("test", launch, {encoded, pointer(at), pointer(o.tile), offset, bytes});
+  o.memory.assign(storage.begin(), storage.begin() + static_cast<std::ptrdiff_t>(memory.size()));
+  return o;
+}
+
+inline std::vector<uint8_t> random_bytes(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<uint8_t> bytes(count);
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random());
+  return bytes;
+}
+
+inline void check_fault(const Outcome& o, LaunchResult::Status status, const std::string& text) {
+  CHECK(o.result.status == status);
+  CAPTURE(o.result.report);
+  CHECK(contains(o.result.report, text));
+}
+
+}  // namespace sim::test
