@@ -93,10 +93,10 @@ void set_swizzle(Warp& w, const Instr& i, int lane, Box& box) {
 }  // namespace
 
 uint64_t Box::row_address(uint32_t row) const {
-  int64_t at = static_cast<int64_t>(map.address) + first;
-  if (!is_interleaved()) at += start[0] * map.element_bits / 8;
+  uint64_t at = map.address + first;
+  if (!is_interleaved()) at += static_cast<uint64_t>(start[0] * map.element_bits / 8);
   const auto add = [&](uint32_t d, int64_t place) {
-    at += place * static_cast<int64_t>(map.stride[d]);
+    at += static_cast<uint64_t>(place) * map.stride[d];
     return place >= 0 && place < static_cast<int64_t>(map.dim[d]);
   };
   bool is_inside = true;
@@ -125,7 +125,7 @@ uint64_t Box::row_address(uint32_t row) const {
       if (is_interleaved()) is_inside &= add(map.rank - 2, start[map.rank - 2]);
       is_inside &= add(map.rank - 1, start[map.rank - 1] + rest * map.element_step[map.rank - 1]);
   }
-  return is_inside ? static_cast<uint64_t>(at) : 0;
+  return is_inside ? at : 0;
 }
 
 void refuse(Warp& w, const Instr& i, int lane, const std::string& what) {

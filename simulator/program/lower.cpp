@@ -33,7 +33,11 @@ class ShapeCache {
 
 // Why no row spells a statement, where more can be said of it.
 std::string why_absent(const ptx::Statement& statement) {
-  if (statement.has("tile::scatter4") || statement.has("im2col::w::128") || statement.has("im2col_no_offs::w::128"))
+  constexpr std::string_view kOfDataCentres[] = {"tile::scatter4", "im2col::w::128", "im2col_no_offs::w::128",
+                                                 "cta_group::1", "cta_group::2"};
+  const auto is_named = [&](std::string_view token) { return statement.has(token); };
+  const bool gathers_elsewhere = statement.has("tile::gather4") && !statement.has("shared::cta");
+  if (gathers_elsewhere || std::any_of(std::begin(kOfDataCentres), std::end(kOfDataCentres), is_named))
     return ": it needs sm_100a, sm_103a or sm_110a, and no simulated card is of these";
   if (statement.has("im2col::w") || statement.has("im2col_no_offs::w"))
     return ": it follows maps of cuTensorMapEncodeIm2colWide, whose encoding on sm_100 and later is not known";

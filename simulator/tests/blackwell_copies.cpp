@@ -148,9 +148,11 @@ TEST_CASE("modes of tensor copies that no card here has, or whose maps are not k
         ->find("k")
         ->load_error;
   };
-  const std::string scatter =
-      "cp.async.bulk.tensor.2d.global.shared::cta.tile::scatter4.bulk_group [%rd1, {%r1, %r2, %r3, %r4, %r5}], [%r6];";
-  CHECK(contains(error(scatter), "needs sm_100a, sm_103a or sm_110a"));
+  for (const std::string opcode : {"cp.async.bulk.tensor.2d.global.shared::cta.tile::scatter4.bulk_group",
+                                   "cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4"})
+    CHECK(contains(
+        error(opcode + " [%rd1, {%r1, %r2, %r3, %r4, %r5}]" + (opcode.ends_with("bulk_group") ? ", [%r6];" : ";")),
+        "needs sm_100a, sm_103a or sm_110a"));
   for (const auto& [mode, why] :
        {std::pair{"im2col::w::128", "needs sm_100a, sm_103a or sm_110a"}, {"im2col::w", "cuTensorMapEncodeIm2colWide"}})
     CHECK(contains(error("cp.async.bulk.tensor.3d.shared::cta.global." + std::string(mode) +
