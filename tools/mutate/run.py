@@ -24,6 +24,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/lint"), str(ROOT / "tools/mutate"), str(ROOT / "tools/peer")]
 
@@ -37,7 +40,8 @@ from table import write_table  # noqa: E402
 SEEDS = 20
 PASS_MARK = 0.95
 EQUIVALENT_SEEDS = 3  # of mutants that a rule calls equivalents: they are not counted
-TIMEOUT = 300  # seconds a mutant may take over all its seeds; one that does not end counts as a survivor
+SECONDS_A_SEED = 15  # that a launch may take; a mutant that does not end counts as a survivor
+PROGRESS = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,11 @@ class Launcher:
                 self.command(entry, first_seed, seeds, ptx),
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT,
+                timeout=SECONDS_A_SEED * seeds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return 0, "", f"did not end in {TIMEOUT} s"
+            return 0, "", f"did not end in {SECONDS_A_SEED * seeds} s"
         return done.returncode, done.stdout, done.stderr.strip()
 
 
@@ -135,7 +139,14 @@ def sample(chosen: list[Mutant]) -> list[Mutant]:
 def false_positives(launcher: Launcher, entries: list[str], seeds: int, jobs: int) -> list[str]:
     """A line per unaltered kernel that was reported or could not be launched."""
     with ThreadPoolExecutor(jobs) as pool:
-        runs = list(pool.map(lambda entry: launcher.run(entry, 1, seeds, None), entries))
+        runs = list(
+            track(
+                pool.map(lambda entry: launcher.run(entry, 1, seeds, None), entries),
+                "unaltered kernels",
+                len(entries),
+                console=PROGRESS,
+            )
+        )
     lines = []
     for entry, (code, out, err) in zip(entries, runs, strict=True):
         if code != 0 or err.startswith("did not end"):
@@ -186,7 +197,8 @@ def main() -> int:
     accused = false_positives(launcher, sorted(kernels), seeds, args.jobs)
     print(f"{len(kernels)} unaltered kernels over {seeds} seeds: {len(accused)} reported", *accused, sep="\n  ")
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
-        outcomes = list(pool.map(lambda m: test_mutant(launcher, m, Path(folder)), chosen))
+        tested = pool.map(lambda m: test_mutant(launcher, m, Path(folder)), chosen)
+        outcomes = list(track(tested, "mutants", len(chosen), console=PROGRESS))
     killed, counted, unexplained = judge(outcomes)
     print(f"{killed} of {counted} mutants reported, {len(outcomes) - counted} more are equivalents")
     print(f"{len(unexplained)} survivors that nobody explains", *unexplained, sep="\n  ")
