@@ -3,6 +3,7 @@
 // output.
 #pragma once
 
+#include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -45,6 +46,20 @@ T* allocate(size_t count) {
   check(cudaMalloc(&pointer, count * sizeof(T)));
   check(cudaMemset(pointer, 0, count * sizeof(T)));
   return pointer;
+}
+
+// Bytes of `rows` rows, `pitch` apart, in boxes of 128 bytes by `box_rows`, in the swizzle of 128 bytes.
+inline CUtensorMap tensor_map(void* data, int pitch, int rows, int box_rows) {
+  void* encode = nullptr;
+  check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, nullptr));
+  const cuuint64_t size[] = {cuuint64_t(pitch), cuuint64_t(rows)}, stride[] = {cuuint64_t(pitch)};
+  const cuuint32_t box[] = {128, cuuint32_t(box_rows)}, step[] = {1, 1};
+  CUtensorMap map;
+  const CUresult result = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(encode)(
+      &map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, data, size, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  check(result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue);
+  return map;
 }
 
 // Waits for the device, so that errors of the kernels before it end the program, and copies back.

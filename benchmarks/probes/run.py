@@ -31,7 +31,7 @@ import table
 
 HERE = Path(__file__).resolve().parent
 # The slowest to compile first.
-PROBES = ("icache", "pipes", "mma", "shared", "pull", "dram", "latency", "order", "publish", "merge", "cluster",
+PROBES = ("icache", "pipes", "mma", "shared", "pull", "dram", "boxes", "latency", "order", "publish", "merge", "cluster",
           "launch", "host")  # fmt: skip
 FLAGS = ("-std=c++20", "-O3", "--default-stream", "per-thread", "-gencode=arch=compute_90a,code=sm_90a",
          "--split-compile", "0")  # fmt: skip

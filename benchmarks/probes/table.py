@@ -139,6 +139,20 @@ def floor(numbers: Numbers) -> str:
     return grid(head, lines)
 
 
+def boxes(machines: dict[str, Numbers]) -> list[str]:
+    """Microseconds and lead of a stream of boxes by their shape and the ring's depth, of the first machine that has it."""
+    for gpu, numbers in machines.items():
+        if numbers.names(r"boxes\..*"):
+            shapes, depths = ("128x128", "64x256", "32x512", "16x1024"), (3, 4, 6, 8, 12)
+            return [
+                matrix(numbers, f"{gpu}, {what}, {matrix_of}; rows x bytes of a box", shapes, depths,
+                       f"boxes.{key}.{matrix_of}.{{r}}.{{c}}")
+                for key, what in (("us", "µs"), ("lead", "slowest block over fastest"))
+                for matrix_of in ("4096x2048", "4096x7168", "8192x14336")
+            ]  # fmt: skip
+    return []
+
+
 def launches(numbers: Numbers) -> str:
     """One line for each way to launch."""
     lines = []
@@ -180,6 +194,7 @@ def sections(machines: dict[str, Numbers]) -> list[tuple[str, str, list[str]]]:
                 for name in numbers.names(r"latency\..*|order\..*")]),
         ]),
         ("floor", "The best read-only kernel", [floor(numbers)]),
+        ("boxes", "A stream of boxes", boxes(machines)),
         ("publish", "Publishing, barriers, merges", [
             matrix(numbers, "one block tells another, partner", ("1", "2", "16", "66", "131"), ("clk",),
                    "publish.hop.{r}"),
