@@ -280,9 +280,9 @@ Nothing else ran: under load DRAM takes longer. Every line `order.*` is a turn o
 line; `order.all` has one thread on each of 132 SMs and one counter, which costs the atomic nothing.
 """,
     "boxes": """
-The shape of a stage hardly matters: tall boxes of one line a row are 1 to 4 % behind boxes of 1 KB a row. Depth does not pay
-beyond 4 stages of 16 KB, and makes SMs unequal: with 4 the slowest block of a long stream takes 1.07 times the fastest one's
-time, with 12 up to 1.37, the same SMs each time. Equal parts therefore want shallow rings.
+The shape of a stage hardly matters: tall boxes of one line a row are 1 to 4 % behind boxes of 1 KB a row. Depth does
+not pay beyond 4 stages of 16 KB, and makes SMs unequal: with 4 the slowest block of a long stream takes 1.07 times the
+fastest one's time, with 12 up to 1.37, the same SMs each time. Equal parts therefore want shallow rings.
 """,
     "floor": """
 In parentheses: loads as blocks an SM x threads x 16-byte loads in flight, bulk copies as blocks an SM x copy x copies

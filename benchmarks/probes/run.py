@@ -31,8 +31,8 @@ import table
 
 HERE = Path(__file__).resolve().parent
 # The slowest to compile first.
-PROBES = ("icache", "pipes", "mma", "shared", "pull", "dram", "boxes", "latency", "order", "publish", "merge", "cluster",
-          "launch", "host")  # fmt: skip
+PROBES = ("icache", "pipes", "mma", "shared", "pull", "dram", "boxes", "latency", "order", "publish", "merge",
+          "cluster", "launch", "host")  # fmt: skip
 FLAGS = ("-std=c++20", "-O3", "--default-stream", "per-thread", "-gencode=arch=compute_90a,code=sm_90a",
          "--split-compile", "0")  # fmt: skip
 MOST_SECONDS = 30  # of one probe; each takes below 5

@@ -140,7 +140,7 @@ def floor(numbers: Numbers) -> str:
 
 
 def boxes(machines: dict[str, Numbers]) -> list[str]:
-    """Microseconds and lead of a stream of boxes by their shape and the ring's depth, of the first machine that has it."""
+    """A stream of boxes by their shape and the ring's depth, of the first machine that has it."""
     for gpu, numbers in machines.items():
         if numbers.names(r"boxes\..*"):
             shapes, depths = ("128x128", "64x256", "32x512", "16x1024"), (3, 4, 6, 8, 12)
