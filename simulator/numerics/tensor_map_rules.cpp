@@ -7,7 +7,8 @@
 namespace sim::numerics {
 namespace {
 
-constexpr uint32_t k16U4Align8 = 13, k16U4Align16 = 14, k16U6Align16 = 15;
+// Type 14, of four bits as well, has no rule of its own.
+constexpr uint32_t k16U4Align8 = 13, k16U6Align16 = 15;
 constexpr uint32_t kSwizzleNone = 0, kSwizzle128 = 3, kSwizzleAtom32 = 4, kSwizzleAtom64 = 6;
 
 std::string at(const char* what, uint32_t d) { return std::string(what) + "[" + std::to_string(d) + "]"; }
