@@ -13,6 +13,7 @@ thread_local CUstreamCaptureMode thread_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
 uint64_t this_thread() { return std::hash<std::thread::id>{}(std::this_thread::get_id()); }
 
+// The mode of a capture. A thread's may be any number: the driver takes it as it comes.
 bool is_mode(CUstreamCaptureMode mode) {
   return mode == CU_STREAM_CAPTURE_MODE_GLOBAL || mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL ||
          mode == CU_STREAM_CAPTURE_MODE_RELAXED;
@@ -99,7 +100,6 @@ void leave_capture(CUstream_st& stream) {
 }
 
 CUresult wait_captured(CUstream_st& stream, CUevent_st& event) {
-  if (event.capture->is_over) return CUDA_ERROR_CAPTURED_EVENT;
   if (event.capture->is_invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   if (stream.is_legacy) {
     invalidate(*event.capture);
@@ -133,6 +133,12 @@ CUresult check_capture_safe() {
   return result;
 }
 
+CUresult check_not_captured(CUstream_st& stream) {
+  if (stream.capture == nullptr) return CUDA_SUCCESS;
+  invalidate(*stream.capture);
+  return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
 CUresult check_no_capture() {
   for (const auto& capture : state().captures) invalidate(*capture);
   return state().captures.empty() ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
@@ -151,7 +157,7 @@ CUresult CUDAAPI cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mo
 CUresult CUDAAPI cuStreamBeginCaptureToGraph(CUstream stream, CUgraph graph, const CUgraphNode* dependencies,
                                              const CUgraphEdgeData*, size_t count, CUstreamCaptureMode mode) {
   return call([&]() -> CUresult {
-    if (!is_live(graph)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!is_live(graph)) return CUDA_ERROR_INVALID_VALUE;
     if (count != 0 && dependencies == nullptr) return CUDA_ERROR_INVALID_VALUE;
     for (size_t i = 0; i < count; ++i)
       if (!is_live(dependencies[i]) || dependencies[i]->graph != graph) return CUDA_ERROR_INVALID_VALUE;
@@ -161,8 +167,7 @@ CUresult CUDAAPI cuStreamBeginCaptureToGraph(CUstream stream, CUgraph graph, con
 
 CUresult CUDAAPI cuStreamEndCapture(CUstream handle, CUgraph* out) {
   return call([&]() -> CUresult {
-    if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    *out = nullptr;
+    if (out != nullptr) *out = nullptr;
     CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
     const std::shared_ptr<Capture> capture = stream->capture;
@@ -171,13 +176,13 @@ CUresult CUDAAPI cuStreamEndCapture(CUstream handle, CUgraph* out) {
       invalidate(*capture);
       return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
     }
-    if (capture->mode != CU_STREAM_CAPTURE_MODE_RELAXED && capture->thread != this_thread())
-      return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
-    const CUresult result = capture->is_invalid     ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+    const bool is_elsewhere = capture->mode != CU_STREAM_CAPTURE_MODE_RELAXED && capture->thread != this_thread();
+    const CUresult result = is_elsewhere            ? CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD
+                            : capture->is_invalid   ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
                             : is_unjoined(*capture) ? CUDA_ERROR_STREAM_CAPTURE_UNJOINED
                                                     : CUDA_SUCCESS;
-    close(*capture);
-    if (result != CUDA_SUCCESS) return result;
+    close(*capture);  // whatever the answer, and whether or not there is a place for the graph
+    if (result != CUDA_SUCCESS || out == nullptr) return result;
     *out = capture->owned != nullptr ? capture->owned.release() : capture->graph;
     state().live.insert(*out);
     return CUDA_SUCCESS;
@@ -229,6 +234,7 @@ CUresult CUDAAPI cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNo
     CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
     if (stream->capture == nullptr) return CUDA_ERROR_ILLEGAL_STATE;
+    if (stream->capture->is_invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     if ((count != 0 && dependencies == nullptr) || flags > CU_STREAM_SET_CAPTURE_DEPENDENCIES)
       return CUDA_ERROR_INVALID_VALUE;
     for (size_t i = 0; i < count; ++i)
@@ -242,7 +248,7 @@ CUresult CUDAAPI cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNo
 
 CUresult CUDAAPI cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
   return call({.context = false, .healthy = false}, [&] {
-    if (mode == nullptr || !is_mode(*mode)) return CUDA_ERROR_INVALID_VALUE;
+    if (mode == nullptr) return CUDA_ERROR_INVALID_VALUE;
     std::swap(*mode, thread_mode);
     return CUDA_SUCCESS;
   });

@@ -1,6 +1,7 @@
 // Copies and sets of memory: one to three dimensions, at once or in stream order. Every range that a call names as
 // device memory must lie inside one live allocation; host memory is the caller's.
 #include <cstring>
+#include <utility>
 
 #include "driver/graph.hpp"
 
@@ -14,6 +15,13 @@ struct Side {
   CUmemorytype type;
   CUdeviceptr at(size_t row, size_t slice) const { return base + ((z + slice) * height + y + row) * pitch + x; }
 };
+// A pitch of 0 is that of rows without a gap, a height of 0 that of slices without one.
+void close_gaps(CUDA_MEMCPY3D& c) {
+  if (c.srcPitch == 0) c.srcPitch = c.srcXInBytes + c.WidthInBytes;
+  if (c.dstPitch == 0) c.dstPitch = c.dstXInBytes + c.WidthInBytes;
+  if (c.srcHeight == 0) c.srcHeight = c.srcY + c.Height;
+  if (c.dstHeight == 0) c.dstHeight = c.dstY + c.Height;
+}
 Side source(const CUDA_MEMCPY3D& c) {
   return {c.srcMemoryType == CU_MEMORYTYPE_HOST ? reinterpret_cast<CUdeviceptr>(c.srcHost) : c.srcDevice,
           c.srcXInBytes,
@@ -32,21 +40,26 @@ Side destination(const CUDA_MEMCPY3D& c) {
           c.dstHeight,
           c.dstMemoryType};
 }
+// When work is made, memory counts that a node of a graph will allocate; when it runs, what is there.
+enum class When { kMade, kRun };
+bool is_memory(CUdeviceptr first, size_t bytes, When when) {
+  return state().memory.find(first, bytes) || (when == When::kMade && is_graph_memory(first, bytes));
+}
 bool is_empty(const CUDA_MEMCPY3D& c) { return c.WidthInBytes == 0 || c.Height == 0 || c.Depth == 0; }
 
 CUresult check_shape(const CUDA_MEMCPY3D& c, const Side& side) {
-  if (side.type < CU_MEMORYTYPE_HOST || side.type > CU_MEMORYTYPE_UNIFIED) return CUDA_ERROR_INVALID_VALUE;
-  if (side.type == CU_MEMORYTYPE_ARRAY)
-    return report(CUDA_ERROR_NOT_SUPPORTED, "copies to and from CUDA arrays are not simulated", false);
   if (is_empty(c)) return CUDA_SUCCESS;
+  if (side.type < CU_MEMORYTYPE_HOST || side.type > CU_MEMORYTYPE_UNIFIED) return CUDA_ERROR_INVALID_VALUE;
+  if (side.type == CU_MEMORYTYPE_ARRAY) return CUDA_ERROR_INVALID_VALUE;  // no array is made here that could be named
   if (side.base == 0) return CUDA_ERROR_INVALID_VALUE;
   if ((c.Height > 1 || c.Depth > 1) && side.pitch < side.x + c.WidthInBytes) return CUDA_ERROR_INVALID_VALUE;
   return c.Depth > 1 && side.height < side.y + c.Height ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-CUresult check_range(const CUDA_MEMCPY3D& c, const Side& side, const char* what) {
+CUresult check_range(const CUDA_MEMCPY3D& c, const Side& side, const char* what, When when) {
+  if (is_empty(c)) return CUDA_SUCCESS;
   const CUdeviceptr first = side.at(0, 0), end = side.at(c.Height - 1, c.Depth - 1) + c.WidthInBytes;
-  if (side.type == CU_MEMORYTYPE_HOST || state().memory.find(first, end - first)) return CUDA_SUCCESS;
+  if (side.type == CU_MEMORYTYPE_HOST || is_memory(first, end - first, when)) return CUDA_SUCCESS;
   if (side.type == CU_MEMORYTYPE_UNIFIED) {
     const auto found = state().memory.find(first, 1);
     if (!found || !found->is_owned) return CUDA_SUCCESS;  // host memory
@@ -57,20 +70,32 @@ CUresult check_range(const CUDA_MEMCPY3D& c, const Side& side, const char* what)
                 false);
 }
 
+CUresult check_fill(const CUDA_MEMSET_NODE_PARAMS& s, When when) {
+  if (s.width == 0 || s.height == 0) return CUDA_SUCCESS;
+  const size_t bytes = (s.height - 1) * s.pitch + s.width * s.elementSize;
+  if (is_memory(s.dst, bytes, when)) return CUDA_SUCCESS;
+  return report(CUDA_ERROR_INVALID_VALUE,
+                "set of " + std::to_string(bytes) + " bytes: " + state().memory.describe(s.dst, bytes), false);
+}
+
 }  // namespace
 
 CUresult make_copy(const CUDA_MEMCPY3D& shape, CopyWork& out) {
-  out.shape = shape;
-  if (const CUresult r = check_shape(shape, source(shape)); r != CUDA_SUCCESS) return r;
-  return check_shape(shape, destination(shape));
+  CUDA_MEMCPY3D& c = out.shape = shape;
+  close_gaps(c);
+  for (const auto& [side, what] : {std::pair{destination(c), "to"}, std::pair{source(c), "from"}}) {
+    if (const CUresult r = check_shape(c, side); r != CUDA_SUCCESS) return r;
+    if (const CUresult r = check_range(c, side, what, When::kMade); r != CUDA_SUCCESS) return r;
+  }
+  return CUDA_SUCCESS;
 }
 
 CUresult run_copy(const CopyWork& work) {
   const CUDA_MEMCPY3D& c = work.shape;
   if (is_empty(c)) return CUDA_SUCCESS;
   const Side from = source(c), to = destination(c);
-  if (const CUresult r = check_range(c, to, "to"); r != CUDA_SUCCESS) return r;
-  if (const CUresult r = check_range(c, from, "from"); r != CUDA_SUCCESS) return r;
+  if (const CUresult r = check_range(c, to, "to", When::kRun); r != CUDA_SUCCESS) return r;
+  if (const CUresult r = check_range(c, from, "from", When::kRun); r != CUDA_SUCCESS) return r;
   for (size_t slice = 0; slice < c.Depth; ++slice)
     for (size_t row = 0; row < c.Height; ++row) {
       std::memmove(reinterpret_cast<void*>(to.at(row, slice)), reinterpret_cast<const void*>(from.at(row, slice)),
@@ -86,16 +111,14 @@ CUresult make_fill(const CUDA_MEMSET_NODE_PARAMS& shape, FillWork& out) {
   if (shape.height > 1 && (shape.pitch % size != 0 || shape.pitch < shape.width * size))
     return CUDA_ERROR_INVALID_VALUE;
   out.shape = shape;
-  return CUDA_SUCCESS;
+  return check_fill(shape, When::kMade);
 }
 
 CUresult run_fill(const FillWork& work) {
   const CUDA_MEMSET_NODE_PARAMS& s = work.shape;
   if (s.width == 0 || s.height == 0) return CUDA_SUCCESS;
-  const size_t row_bytes = s.width * s.elementSize, bytes = (s.height - 1) * s.pitch + row_bytes;
-  if (!state().memory.find(s.dst, bytes))
-    return report(CUDA_ERROR_INVALID_VALUE,
-                  "set of " + std::to_string(bytes) + " bytes: " + state().memory.describe(s.dst, bytes), false);
+  if (const CUresult r = check_fill(s, When::kRun); r != CUDA_SUCCESS) return r;
+  const size_t row_bytes = s.width * s.elementSize;
   for (size_t row = 0; row < s.height; ++row) {
     auto* to = reinterpret_cast<std::byte*>(s.dst + row * s.pitch);
     state().memory.note_write(s.dst + row * s.pitch, row_bytes);

@@ -94,9 +94,22 @@ CUresult attribute(const sim::Card& c, CUdevice_attribute which, int* value) {
     case CU_DEVICE_ATTRIBUTE_COMPUTE_PREEMPTION_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_STREAM_PRIORITIES_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_GLOBAL_L1_CACHE_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_LOCAL_L1_CACHE_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_GPU_OVERLAP:
+    case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
+    case CU_DEVICE_ATTRIBUTE_READ_ONLY_HOST_REGISTER_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_TENSOR_MAP_ACCESS_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED:
       *value = 1;
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO:
+      *value = c.cc_major == 9 ? 2 : 64;
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MAX_PERSISTING_L2_CACHE_SIZE:
+      *value = static_cast<int>(c.l2_bytes / 16 * 10);
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MAX_ACCESS_POLICY_WINDOW_SIZE:
+      *value = 128 << 20;
       return CUDA_SUCCESS;
     case CU_DEVICE_ATTRIBUTE_INTEGRATED:
       *value = std::strcmp(c.key, "gb10") == 0;
@@ -171,14 +184,14 @@ CUresult CUDAAPI cuDeviceGetPCIBusId(char* id, int length, CUdevice device) {
   });
 }
 
-// [domain:]bus:device[.function], in hexadecimal.
+// domain:bus:device[.function] or bus:device.function, in hexadecimal.
 CUresult CUDAAPI cuDeviceGetByPCIBusId(CUdevice* device, const char* id) {
   return on_device(kDevice, [&] {
     if (device == nullptr || id == nullptr) return CUDA_ERROR_INVALID_VALUE;
     unsigned domain = 0, bus = 0, slot = 0, function = 0;
     if (std::sscanf(id, "%x:%x:%x.%x", &domain, &bus, &slot, &function) < 3) {
       domain = function = 0;
-      if (std::sscanf(id, "%x:%x.%x", &bus, &slot, &function) < 2) return CUDA_ERROR_INVALID_VALUE;
+      if (std::sscanf(id, "%x:%x.%x", &bus, &slot, &function) < 3) return CUDA_ERROR_INVALID_VALUE;
     }
     if ((domain | bus | slot | function) != 0) return CUDA_ERROR_INVALID_DEVICE;
     *device = kDevice;

@@ -10,9 +10,17 @@ CUresult look(CUevent event) {
   return call([&]() -> CUresult {
     if (!is_live(event)) return CUDA_ERROR_INVALID_HANDLE;
     if (event->capture == nullptr) return check_capture_safe();
-    if (!event->capture->is_over) invalidate(*event->capture);
+    if (event->capture->is_over) return CUDA_ERROR_INVALID_VALUE;
+    invalidate(*event->capture);
     return CUDA_ERROR_CAPTURED_EVENT;
   });
+}
+
+// Another process could not use the times, so an event that it shares takes none.
+bool are_flags(unsigned flags) {
+  constexpr unsigned kAll = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
+  const bool is_shared = (flags & CU_EVENT_INTERPROCESS) != 0, takes_times = (flags & CU_EVENT_DISABLE_TIMING) == 0;
+  return (flags & ~kAll) == 0 && !(is_shared && takes_times);
 }
 
 }  // namespace
@@ -21,7 +29,7 @@ extern "C" {
 
 CUresult CUDAAPI cuEventCreate(CUevent* out, unsigned int flags) {
   return call([&] {
-    if (out == nullptr || (flags & ~7u) != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (out == nullptr || !are_flags(flags)) return CUDA_ERROR_INVALID_VALUE;
     *out = new CUevent_st{.flags = flags, .time = {}};
     state().live.insert(*out);
     return CUDA_SUCCESS;
@@ -42,7 +50,7 @@ CUresult CUDAAPI cuEventRecordWithFlags(CUevent event, CUstream handle, unsigned
     if (flags > CU_EVENT_RECORD_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
     CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-    if (stream->capture == nullptr && flags == CU_EVENT_RECORD_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
+    if (stream->capture == nullptr && flags == CU_EVENT_RECORD_EXTERNAL) return CUDA_ERROR_ILLEGAL_STATE;
     if (stream->capture == nullptr || flags == CU_EVENT_RECORD_EXTERNAL) return submit(handle, RecordWork{event});
     if (stream->capture->is_invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     event->capture = stream->capture;
@@ -59,7 +67,10 @@ CUresult CUDAAPI cuStreamWaitEvent(CUstream handle, CUevent event, unsigned int 
     if (stream == nullptr || !is_live(event)) return CUDA_ERROR_INVALID_HANDLE;
     if (flags > CU_EVENT_WAIT_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
     if (stream->capture != nullptr && stream->capture->is_invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    if (event->capture != nullptr && event->capture->is_over) return CUDA_ERROR_INVALID_VALUE;
+    if (stream->capture == nullptr && flags == CU_EVENT_WAIT_EXTERNAL) return CUDA_ERROR_ILLEGAL_STATE;
     if (event->capture != nullptr) return wait_captured(*stream, *event);
+    if (!event->is_recorded && flags != CU_EVENT_WAIT_EXTERNAL) return CUDA_SUCCESS;  // nothing to wait for
     if (stream->capture != nullptr && flags != CU_EVENT_WAIT_EXTERNAL) {
       invalidate(*stream->capture);
       return CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
@@ -72,9 +83,10 @@ CUresult CUDAAPI cuEventSynchronize(CUevent event) { return look(event); }
 // Host milliseconds between the two records: how long simulating took, never the time of a card.
 CUresult CUDAAPI cuEventElapsedTime_v2(float* milliseconds, CUevent from, CUevent to) {
   return call([&]() -> CUresult {
-    if (milliseconds == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (milliseconds == nullptr) return CUDA_ERROR_INVALID_HANDLE;  // what the driver says
     if (!is_live(from) || !is_live(to)) return CUDA_ERROR_INVALID_HANDLE;
-    if (from->capture != nullptr || to->capture != nullptr) return CUDA_ERROR_CAPTURED_EVENT;
+    for (const CUevent e : {from, to})
+      if (e->capture != nullptr) return e->capture->is_over ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_CAPTURED_EVENT;
     if (!from->is_recorded || !to->is_recorded) return CUDA_ERROR_INVALID_HANDLE;
     if (((from->flags | to->flags) & CU_EVENT_DISABLE_TIMING) != 0) return CUDA_ERROR_INVALID_HANDLE;
     *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -19,7 +20,8 @@ namespace {
 
 constexpr uint32_t kFatbinMagic = 0xBA55ED50;
 constexpr uint32_t kWrapperMagic = 0x466243B1;
-constexpr uint16_t kKindPtx = 1;
+constexpr uint16_t kKindPtx = 1, kKindElf = 2;
+constexpr int kNewestPtx = 9;  // the major version
 constexpr uint64_t kLz4Flag = 0x2000, kZstdFlag = 0x8000;
 
 struct FatbinHeader {
@@ -76,21 +78,21 @@ Target parse_target(std::string_view text) {
 // Larger = more specific.
 int rank(const Target& t) { return t.arch * 4 + (t.suffix == 'a' ? 2 : t.suffix == 'f' ? 1 : 0); }
 
-// The PTX of an entry, unpacked if it is packed, up to the zero that ends it.
+// What an entry holds, unpacked if it is packed.
+std::string content_of(const EntryHeader& e, std::span<const std::byte> payload) {
+  if ((e.flags & (kLz4Flag | kZstdFlag)) == 0) return {reinterpret_cast<const char*>(payload.data()), payload.size()};
+  if (e.compressed_bytes > payload.size()) damaged("a compressed entry is longer than its payload");
+  return unpack((e.flags & kZstdFlag) != 0 ? Packing::kZstd : Packing::kLz4, payload.first(e.compressed_bytes),
+                e.plain_bytes);
+}
 std::string text_of(const EntryHeader& e, std::span<const std::byte> payload) {
-  std::string text;
-  if ((e.flags & (kLz4Flag | kZstdFlag)) != 0) {
-    if (e.compressed_bytes > payload.size()) damaged("a compressed entry is longer than its payload");
-    text = unpack((e.flags & kZstdFlag) != 0 ? Packing::kZstd : Packing::kLz4, payload.first(e.compressed_bytes),
-                  e.plain_bytes);
-  } else {
-    text.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
-  }
-  text.resize(std::min(text.size(), text.find('\0')));
+  std::string text = content_of(e, payload);
+  text.resize(std::min(text.size(), text.find('\0')));  // a zero ends it
   return text;
 }
 
-std::string from_fatbin(const std::byte* image, size_t bytes, const Card& card) {
+template <class Take>
+void for_entries(const std::byte* image, size_t bytes, const Take& take) {
   if (bytes < sizeof(FatbinHeader)) damaged("shorter than its header");
   const auto header = read<FatbinHeader>(image);
   if (header.version != 1 || header.header_bytes != sizeof(FatbinHeader))
@@ -98,9 +100,6 @@ std::string from_fatbin(const std::byte* image, size_t bytes, const Card& card) 
   if (header.bytes > bytes - sizeof(FatbinHeader))
     damaged("the header promises " + std::to_string(header.bytes) + " bytes, " +
             std::to_string(bytes - sizeof(FatbinHeader)) + " are there");
-  std::string best;
-  int best_rank = -1;
-  std::string held;
   for (uint64_t at = 0; at < header.bytes;) {
     const uint64_t left = header.bytes - at;
     const std::byte* entry = image + sizeof(FatbinHeader) + at;
@@ -108,17 +107,24 @@ std::string from_fatbin(const std::byte* image, size_t bytes, const Card& card) 
     const auto e = read<EntryHeader>(entry);
     if (e.header_bytes < sizeof(EntryHeader) || e.header_bytes > left || e.payload_bytes > left - e.header_bytes)
       damaged("an entry reaches past the end");
-    if (e.kind == kKindPtx) {
-      std::string ptx = text_of(e, {entry + e.header_bytes, e.payload_bytes});
-      const std::string target(target_of(ptx));
-      held += (held.empty() ? "PTX for " : ", ") + (target.empty() ? "an unnamed target" : target);
-      if (target_runs_on(target, card) && rank(parse_target(target)) > best_rank) {
-        best = std::move(ptx);
-        best_rank = rank(parse_target(target));
-      }
-    }
+    take(e, std::span<const std::byte>{entry + e.header_bytes, e.payload_bytes});
     at += e.header_bytes + e.payload_bytes;
   }
+}
+
+std::string ptx_of_fatbin(const std::byte* image, size_t bytes, const Card& card) {
+  std::string best;
+  int best_rank = -1;
+  std::string held;
+  for_entries(image, bytes, [&](const EntryHeader& e, std::span<const std::byte> payload) {
+    if (e.kind != kKindPtx) return;
+    std::string ptx = text_of(e, payload);
+    const std::string target(target_of(ptx));
+    held += (held.empty() ? "PTX for " : ", ") + (target.empty() ? "an unnamed target" : target);
+    if (!target_runs_on(target, card) || rank(parse_target(target)) <= best_rank) return;
+    best_rank = rank(parse_target(target));
+    best = std::move(ptx);
+  });
   if (best_rank < 0)
     throw ImageError(ImageError::Kind::kNoBinary,
                      "the fatbin holds " + (held.empty() ? std::string("no PTX, only machine code") : held) +
@@ -126,6 +132,39 @@ std::string from_fatbin(const std::byte* image, size_t bytes, const Card& card) 
                          "." + std::to_string(card.cc_minor) +
                          ") needs PTX it can run: build with -gencode arch=compute_XX,code=[compute_XX,sm_XX]");
   return best;
+}
+
+// Machine code runs on cards of its major version, from its minor version on.
+std::vector<std::byte> cubin_of_fatbin(const std::byte* image, size_t bytes, const Card& card) {
+  const auto card_arch = static_cast<uint32_t>(card.cc_major * 10 + card.cc_minor);
+  std::string best;
+  uint32_t best_arch = 0;
+  for_entries(image, bytes, [&](const EntryHeader& e, std::span<const std::byte> payload) {
+    if (e.kind != kKindElf || e.arch > card_arch || e.arch / 10 != card_arch / 10 || e.arch < best_arch) return;
+    best_arch = e.arch;
+    best = content_of(e, payload);
+  });
+  const auto* first = reinterpret_cast<const std::byte*>(best.data());
+  return {first, first + best.size()};
+}
+
+// Where an image begins: a wrapper is a struct in a program, u32 magic, u32 version, pointer to the fatbin.
+struct Found {
+  const std::byte* at;
+  size_t bytes;
+  uint32_t magic;
+};
+Found find(const void* image, size_t bytes) {
+  if (image == nullptr) throw ImageError(ImageError::Kind::kInvalidImage, "the image pointer is null");
+  if (bytes < 4) throw ImageError(ImageError::Kind::kInvalidImage, "the image is shorter than four bytes");
+  const auto* at = static_cast<const std::byte*>(image);
+  uint32_t magic = read<uint32_t>(at);
+  if (magic == kWrapperMagic) {  // never in a file
+    if (bytes != SIZE_MAX) damaged("it is a wrapper, whose pointer means something in one process only");
+    at = read<const std::byte*>(at + 8);
+    if (at == nullptr || (magic = read<uint32_t>(at)) != kFatbinMagic) damaged("its wrapper points at something else");
+  }
+  return {at, bytes, magic};
 }
 
 }  // namespace
@@ -139,18 +178,14 @@ bool target_runs_on(std::string_view target, const Card& card) {
   return t.arch <= cc;
 }
 
+std::vector<std::byte> find_cubin(const void* image, size_t bytes, const Card& card) {
+  const auto [at, size, magic] = find(image, bytes);
+  return magic == kFatbinMagic ? cubin_of_fatbin(at, size, card) : std::vector<std::byte>{};
+}
+
 std::string find_ptx(const void* image, size_t bytes, const Card& card) {
-  if (image == nullptr) throw ImageError(ImageError::Kind::kInvalidImage, "the image pointer is null");
-  const auto* at = static_cast<const std::byte*>(image);
-  if (bytes < 4) throw ImageError(ImageError::Kind::kInvalidImage, "the image is shorter than four bytes");
-  uint32_t magic = read<uint32_t>(at);
-  if (magic == kWrapperMagic) {  // u32 magic, u32 version, pointer to the fatbin: in a program, never in a file
-    if (bytes != SIZE_MAX) damaged("it is a wrapper, whose pointer means something in one process only");
-    at = read<const std::byte*>(at + 8);
-    bytes = SIZE_MAX;
-    if (at == nullptr || (magic = read<uint32_t>(at)) != kFatbinMagic) damaged("its wrapper points at something else");
-  }
-  if (magic == kFatbinMagic) return from_fatbin(at, bytes, card);
+  const auto [at, size, magic] = find(image, bytes);
+  if (magic == kFatbinMagic) return ptx_of_fatbin(at, size, card);
   if (std::memcmp(at,
                   "\x7f"
                   "ELF",
@@ -161,14 +196,17 @@ std::string find_ptx(const void* image, size_t bytes, const Card& card) {
   const char* text = static_cast<const char*>(static_cast<const void*>(at));
   const std::string_view ptx(text, bytes == SIZE_MAX ? std::strlen(text) : strnlen(text, bytes));
   const std::string_view target = target_of(ptx);
-  if (ptx.find(".version") == std::string_view::npos || target.empty())
-    throw ImageError(ImageError::Kind::kInvalidImage,
-                     "the image is neither a fatbin nor PTX text (no .version or .target in it)");
+  const size_t version = ptx.find(".version");
+  if (version == std::string_view::npos)
+    throw ImageError(ImageError::Kind::kInvalidImage, "the image is neither a fatbin nor PTX text (no .version in it)");
+  if (target.empty()) throw ImageError(ImageError::Kind::kInvalidPtx, "the PTX has no .target");
+  if (std::atoi(ptx.data() + version + std::strlen(".version")) > kNewestPtx)
+    throw ImageError(ImageError::Kind::kNewerPtx, "the PTX is of a version above " + std::to_string(kNewestPtx));
   if (!target_runs_on(target, card))
-    throw ImageError(ImageError::Kind::kNoBinary, "the PTX is for " + std::string(target) + "; the simulated " +
-                                                      card.name + " has compute capability " +
-                                                      std::to_string(card.cc_major) + "." +
-                                                      std::to_string(card.cc_minor));
+    throw ImageError(ImageError::Kind::kInvalidPtx, "the PTX is for " + std::string(target) + "; the simulated " +
+                                                        card.name + " has compute capability " +
+                                                        std::to_string(card.cc_major) + "." +
+                                                        std::to_string(card.cc_minor));
   return std::string(ptx);
 }
 

@@ -5,14 +5,16 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "machine/launch.hpp"
 
 namespace sim::driver {
 
-// The image is damaged (kInvalidImage) or holds nothing that this card runs (kNoBinary).
+// The image is damaged (kInvalidImage), a fatbin with nothing that this card runs (kNoBinary), PTX that it does not run
+// (kInvalidPtx), or PTX of a version yet to come (kNewerPtx).
 struct ImageError : std::runtime_error {
-  enum class Kind { kInvalidImage, kNoBinary } kind;
+  enum class Kind { kInvalidImage, kNoBinary, kInvalidPtx, kNewerPtx } kind;
   ImageError(Kind k, const std::string& text) : std::runtime_error(text), kind(k) {}
 };
 
@@ -22,6 +24,10 @@ struct ImageError : std::runtime_error {
 // and how to build one that works. `bytes` bounds the image where the caller knows it (files); SIZE_MAX where the
 // format itself must tell.
 std::string find_ptx(const void* image, size_t bytes, const Card& card);
+
+// The machine code for `card` beside that PTX, unpacked: of a fatbin that has some. Empty else; throws as find_ptx
+// does.
+std::vector<std::byte> find_cubin(const void* image, size_t bytes, const Card& card);
 
 // True when PTX for `target` ("sm_120f") runs on a card of that compute capability, by the rules for a and f targets.
 bool target_runs_on(std::string_view target, const Card& card);

@@ -1,5 +1,7 @@
 // Functions and kernels of loaded modules: attributes, names, parameters. A CUkernel is a CUfunction here.
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 #include "driver/state.hpp"
 
@@ -11,10 +13,12 @@ CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
   if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
   if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
   const sim::Kernel& k = *f->kernel;
-  const auto limit = [](const uint32_t* n) { return static_cast<int>(n[0] * std::max(1u, n[1]) * std::max(1u, n[2])); };
   switch (which) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
-      *value = k.reqntid[0] != 0 ? limit(k.reqntid) : k.maxntid[0] != 0 ? limit(k.maxntid) : 1024;
+      *value = static_cast<int>(sim::most_threads(k, *state().card));
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_NUM_REGS:
+      *value = static_cast<int>(k.registers);
       return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
       *value = static_cast<int>(k.static_shared_bytes);
@@ -23,11 +27,22 @@ CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
       *value = static_cast<int>(k.local_bytes);
       return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+      *value = static_cast<int>(sim::constant_bytes(*k.module));
+      return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
-    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
       *value = 0;
       return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
+      *value = k.is_explicit_cluster;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+      *value = static_cast<int>(k.required_cluster[which - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH]);
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_PTX_VERSION:  // of the target that the PTX names, 80 for sm_80
+      *value = std::atoi(k.module->target.c_str() + std::strlen("sm_"));
+      return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
       *value = state().card->cc_major * 10 + state().card->cc_minor;
       return CUDA_SUCCESS;
@@ -40,8 +55,11 @@ CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
       *value = f->non_portable_cluster;
       return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+      *value = f->cluster_policy;
+      return CUDA_SUCCESS;
     default:
-      return CUDA_ERROR_NOT_SUPPORTED;  // registers, among others: PTX has none
+      return CUDA_ERROR_INVALID_VALUE;
   }
 }
 
@@ -59,7 +77,10 @@ CUresult set_attribute(CUfunction f, CUfunction_attribute which, int value) {
       f->preferred_carveout = value;
       return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
-      f->non_portable_cluster = value;
+      f->non_portable_cluster = value != 0;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+      f->cluster_policy = value;
       return CUDA_SUCCESS;
     default:
       return CUDA_ERROR_INVALID_VALUE;
@@ -81,7 +102,11 @@ CUresult get_module(CUmodule* module, CUfunction f) {
 }
 
 // A preference between shared memory and L1 changes no result.
-CUresult set_cache_config(CUfunction f) { return is_live(f) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; }
+CUresult set_cache_config(CUfunction f, CUfunc_cache config) {
+  if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
+  return config >= CU_FUNC_CACHE_PREFER_NONE && config <= CU_FUNC_CACHE_PREFER_EQUAL ? CUDA_SUCCESS
+                                                                                     : CUDA_ERROR_INVALID_VALUE;
+}
 
 CUresult get_param_info(CUfunction f, size_t index, size_t* offset, size_t* bytes) {
   if (offset == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -90,6 +115,10 @@ CUresult get_param_info(CUfunction f, size_t index, size_t* offset, size_t* byte
   *offset = f->kernel->params[index].offset;
   if (bytes != nullptr) *bytes = f->kernel->params[index].bytes;
   return CUDA_SUCCESS;
+}
+
+CUresult on_device(CUdevice device, const std::function<CUresult()>& body) {
+  return call({.context = false}, [&] { return device == 0 ? body() : CUDA_ERROR_INVALID_DEVICE; });
 }
 
 CUfunction as_function(CUkernel kernel) { return reinterpret_cast<CUfunction>(kernel); }
@@ -104,8 +133,8 @@ CUresult CUDAAPI cuFuncGetAttribute(int* value, CUfunction_attribute which, CUfu
 CUresult CUDAAPI cuFuncSetAttribute(CUfunction f, CUfunction_attribute which, int value) {
   return call([&] { return set_attribute(f, which, value); });
 }
-CUresult CUDAAPI cuFuncSetCacheConfig(CUfunction f, CUfunc_cache) {
-  return call([&] { return set_cache_config(f); });
+CUresult CUDAAPI cuFuncSetCacheConfig(CUfunction f, CUfunc_cache config) {
+  return call([&] { return set_cache_config(f, config); });
 }
 CUresult CUDAAPI cuFuncGetModule(CUmodule* module, CUfunction f) {
   return call([&] { return get_module(module, f); });
@@ -133,8 +162,8 @@ CUresult CUDAAPI cuKernelGetLibrary(CUlibrary* library, CUkernel kernel) {
   return call({.context = false},
               [&] { return get_module(reinterpret_cast<CUmodule*>(library), as_function(kernel)); });
 }
-CUresult CUDAAPI cuKernelSetCacheConfig(CUkernel kernel, CUfunc_cache, CUdevice) {
-  return call({.context = false}, [&] { return set_cache_config(as_function(kernel)); });
+CUresult CUDAAPI cuKernelSetCacheConfig(CUkernel kernel, CUfunc_cache config, CUdevice device) {
+  return on_device(device, [&] { return set_cache_config(as_function(kernel), config); });
 }
 CUresult CUDAAPI cuKernelGetFunction(CUfunction* out, CUkernel kernel) {
   return call([&] {
@@ -144,11 +173,11 @@ CUresult CUDAAPI cuKernelGetFunction(CUfunction* out, CUkernel kernel) {
     return CUDA_SUCCESS;
   });
 }
-CUresult CUDAAPI cuKernelGetAttribute(int* value, CUfunction_attribute which, CUkernel kernel, CUdevice) {
-  return call({.context = false}, [&] { return get_attribute(value, which, as_function(kernel)); });
+CUresult CUDAAPI cuKernelGetAttribute(int* value, CUfunction_attribute which, CUkernel kernel, CUdevice device) {
+  return on_device(device, [&] { return get_attribute(value, which, as_function(kernel)); });
 }
-CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute which, int value, CUkernel kernel, CUdevice) {
-  return call({.context = false}, [&] { return set_attribute(as_function(kernel), which, value); });
+CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute which, int value, CUkernel kernel, CUdevice device) {
+  return on_device(device, [&] { return set_attribute(as_function(kernel), which, value); });
 }
 CUresult CUDAAPI cuKernelGetName(const char** name, CUkernel kernel) {
   return call({.context = false}, [&] { return get_name(name, as_function(kernel)); });

@@ -155,10 +155,14 @@ std::string label(const CUgraphNode_st& node) {
   }
 }
 
-bool is_edge_legal(const CUgraphNode_st& from, const CUgraphEdgeData& data) {
-  const bool is_kernel = std::holds_alternative<KernelWork>(from.work);
+// Anything but a full edge is one between kernels.
+bool is_edge_legal(const CUgraphNode_st& from, const CUgraphNode_st& to, const CUgraphEdgeData& data) {
+  const bool are_kernels = std::holds_alternative<KernelWork>(from.work) && std::holds_alternative<KernelWork>(to.work);
   return data.to_port == 0 && data.from_port <= CU_GRAPH_KERNEL_NODE_PORT_LAUNCH_ORDER &&
-         data.type <= CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC && (is_kernel || (data.from_port == 0 && data.type == 0));
+         data.type <= CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC && (are_kernels || (data.from_port == 0 && data.type == 0));
+}
+bool is_same(const CUgraphEdgeData& a, const CUgraphEdgeData& b) {
+  return a.from_port == b.from_port && a.to_port == b.to_port && a.type == b.type;
 }
 
 }  // namespace
@@ -255,7 +259,7 @@ CUresult CUDAAPI cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode* fro
     for (size_t i = 0; i < count; ++i) {
       if (!is_live(from[i]) || !is_live(to[i]) || from[i]->graph != &g || to[i]->graph != &g || from[i] == to[i])
         return CUDA_ERROR_INVALID_VALUE;
-      if (data != nullptr && !is_edge_legal(*from[i], data[i])) return CUDA_ERROR_INVALID_VALUE;
+      if (data != nullptr && !is_edge_legal(*from[i], *to[i], data[i])) return CUDA_ERROR_INVALID_VALUE;
       for (const auto& edge : to[i]->dependencies)
         if (edge.from == from[i]) return CUDA_ERROR_INVALID_VALUE;  // an edge can be there once only
     }
@@ -264,13 +268,15 @@ CUresult CUDAAPI cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode* fro
   });
 }
 CUresult CUDAAPI cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode* from, const CUgraphNode* to,
-                                              const CUgraphEdgeData*, size_t count) {
+                                              const CUgraphEdgeData* data, size_t count) {
   return on_graph(graph, [&](CUgraph_st& g) {
     if (count != 0 && (from == nullptr || to == nullptr)) return CUDA_ERROR_INVALID_VALUE;
     if (has_memory_nodes(g)) return CUDA_ERROR_NOT_SUPPORTED;
     for (size_t i = 0; i < count; ++i) {
       if (!is_live(to[i]) || to[i]->graph != &g) return CUDA_ERROR_INVALID_VALUE;
-      if (std::erase_if(to[i]->dependencies, [&](const auto& edge) { return edge.from == from[i]; }) == 0)
+      const CUgraphEdgeData wanted = data != nullptr ? data[i] : kFullEdge;
+      if (std::erase_if(to[i]->dependencies,
+                        [&](const auto& edge) { return edge.from == from[i] && is_same(edge.data, wanted); }) == 0)
         return CUDA_ERROR_INVALID_VALUE;
     }
     return CUDA_SUCCESS;

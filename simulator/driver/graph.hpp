@@ -50,6 +50,11 @@ CUgraphNodeType type_of(const Work& work);
 // creation.
 CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& graph);
 
+// Whether a node of an executable graph may take this in place of what it does: sets and copies of a line to a line, of
+// the same kind of memory; sets of several rows to such with another address or value; copies of several rows to
+// nothing else. An H100's driver draws these lines.
+bool can_become(const Work& mine, const Work& wanted);
+
 // A capture sequence: what the streams that take part in it submit becomes nodes of one graph.
 struct Capture {
   unsigned long long id = 0;
@@ -81,10 +86,12 @@ CUresult prepare_memory(const CUgraph_st& graph, bool frees_what_is_left);
 void retain_objects(CUgraph_st& by, const CUgraph_st& of);
 void drop_objects(CUgraph_st& graph);
 
-// For calls that the manual names as potentially unsafe while a sequence is captured (allocation, event queries, module
-// loading): CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, and the sequences concerned become invalid, unless the modes allow
-// it.
+// For calls that are unsafe while a sequence is captured (allocation, event queries, whatever waits for the card or may
+// do so): CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, and the sequences concerned become invalid, unless the modes allow it.
+// Which calls these are, an H100 has told (tests/driver/questions/captures.cpp).
 CUresult check_capture_safe();
+// For calls that a captured stream never takes: the same error, and its sequence becomes invalid.
+CUresult check_not_captured(CUstream_st& stream);
 // The same for calls that wait for the whole context: no mode allows them.
 CUresult check_no_capture();
 

@@ -1,5 +1,7 @@
 // Executable graphs: a copy of a graph in an order that respects its edges. Launching one runs its nodes; with a seed,
 // nodes that no edge orders run in an order that the seed draws, so that a missing edge shows.
+#include <cstring>
+
 #include "driver/graph.hpp"
 
 using namespace sim::driver;
@@ -22,7 +24,28 @@ CUresult run_graph(const CUgraph_st&, const std::vector<CUgraphNode_st*>& order)
   return CUDA_SUCCESS;
 }
 
+namespace {
+
+bool is_update(const CUDA_MEMSET_NODE_PARAMS& a, const CUDA_MEMSET_NODE_PARAMS& b) {
+  return (a.height == 1 && b.height == 1) ||
+         (a.height == b.height && a.width == b.width && a.pitch == b.pitch && a.elementSize == b.elementSize);
+}
+bool is_update(const CUDA_MEMCPY3D& a, const CUDA_MEMCPY3D& b) {
+  if (a.srcMemoryType != b.srcMemoryType || a.dstMemoryType != b.dstMemoryType) return false;
+  const bool are_lines = a.Height == 1 && a.Depth == 1 && b.Height == 1 && b.Depth == 1;
+  return are_lines || std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+}  // namespace
+
+bool can_become(const Work& mine, const Work& wanted) {
+  if (const auto* fill = std::get_if<FillWork>(&mine)) return is_update(fill->shape, std::get<FillWork>(wanted).shape);
+  if (const auto* copy = std::get_if<CopyWork>(&mine)) return is_update(copy->shape, std::get<CopyWork>(wanted).shape);
+  return true;
+}
+
 CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& graph) {
+  constexpr auto kOtherShape = CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
   const auto differs = [](CUgraphExecUpdateResult why, CUgraphNode node, CUgraphNode from) {
     return CUgraphExecUpdateResultInfo{why, node, from};
   };
@@ -32,20 +55,24 @@ CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& gr
     if (a.work.index() != b.work.index()) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED, node, nullptr);
     if (const auto* child = std::get_if<ChildWork>(&a.work)) {
       const auto inner = compare(*child->graph, *std::get<ChildWork>(b.work).graph);
-      if (inner.result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return differs(inner.result, node, nullptr);
+      if (inner.result != CU_GRAPH_EXEC_UPDATE_SUCCESS)
+        return differs(inner.result, inner.result == kOtherShape ? nullptr : node, nullptr);
     }
-    if (has_memory_nodes(mine)) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED, node, nullptr);
+    if (const auto* memory = std::get_if<AllocateWork>(&a.work);
+        memory != nullptr && memory->memory != std::get<AllocateWork>(b.work).memory)
+      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED, node, nullptr);
+    if (!can_become(a.work, b.work)) return differs(CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED, node, nullptr);
     if (const auto* kernel = std::get_if<KernelWork>(&a.work);
         kernel != nullptr && kernel->config.is_cooperative != std::get<KernelWork>(b.work).config.is_cooperative)
       return differs(CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED, node, nullptr);
+    // A node is named whose edges are gone; one that has more is not.
     if (a.dependencies.size() != b.dependencies.size())
-      return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, nullptr);
+      return differs(kOtherShape, a.dependencies.size() > b.dependencies.size() ? node : nullptr, nullptr);
     for (size_t d = 0; d < a.dependencies.size(); ++d)
       if (a.dependencies[d].from->id != b.dependencies[d].from->id)
-        return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, b.dependencies[d].from);
+        return differs(kOtherShape, node, b.dependencies[d].from);
   }
-  if (mine.nodes.size() != graph.nodes.size())
-    return differs(CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, nullptr, nullptr);
+  if (mine.nodes.size() != graph.nodes.size()) return differs(kOtherShape, nullptr, nullptr);
   return differs(CU_GRAPH_EXEC_UPDATE_SUCCESS, nullptr, nullptr);
 }
 
@@ -53,8 +80,13 @@ CUgraphExecUpdateResultInfo compare(const CUgraph_st& mine, const CUgraph_st& gr
 
 namespace {
 
+constexpr unsigned long long kInstantiateFlags =
+    CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD |
+    CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
+
 CUresult instantiate(CUgraphExec* out, CUgraph graph, unsigned long long flags, CUgraphInstantiateResult* result) {
-  if (out == nullptr || !is_live(graph)) return CUDA_ERROR_INVALID_VALUE;
+  if (out == nullptr || !is_live(graph) || (flags & ~kInstantiateFlags) != 0) return CUDA_ERROR_INVALID_VALUE;
+  if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
   if ((flags & CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH) != 0)
     return report(CUDA_ERROR_NOT_SUPPORTED, "graphs that kernels launch are not simulated", false);
   auto exec = std::make_unique<CUgraphExec_st>();
@@ -82,6 +114,7 @@ extern "C" {
 
 CUresult CUDAAPI cuGraphInstantiateWithFlags(CUgraphExec* out, CUgraph graph, unsigned long long flags) {
   CUgraphInstantiateResult result{};
+  if ((flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) != 0) return CUDA_ERROR_INVALID_VALUE;  // it names no stream
   return call([&] { return instantiate(out, graph, flags, &result); });
 }
 CUresult CUDAAPI cuGraphInstantiateWithParams(CUgraphExec* out, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS* params) {
@@ -95,7 +128,8 @@ CUresult CUDAAPI cuGraphInstantiateWithParams(CUgraphExec* out, CUgraph graph, C
   });
 }
 CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec exec) {
-  return call({.context = false, .healthy = false}, [&] {
+  return call({.context = false, .healthy = false}, [&]() -> CUresult {
+    if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
     if (!is_live(exec)) return CUDA_ERROR_INVALID_VALUE;
     state().live.erase(exec);
     disown_memory(*exec->graph);
@@ -106,7 +140,7 @@ CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec exec) {
 CUresult CUDAAPI cuGraphExecGetFlags(CUgraphExec exec, cuuint64_t* flags) {
   return on_exec(exec, [&](CUgraphExec_st& e) {
     if (flags == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    *flags = e.flags;
+    *flags = e.flags & ~static_cast<cuuint64_t>(CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY);  // not told
     return CUDA_SUCCESS;
   });
 }
@@ -120,17 +154,17 @@ CUresult CUDAAPI cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphEx
     return CUDA_SUCCESS;
   });
 }
-CUresult CUDAAPI cuGraphUpload(CUgraphExec exec, CUstream stream) {
-  return on_exec(
-      exec, [&](CUgraphExec_st&) { return find_stream(stream) != nullptr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; });
+CUresult CUDAAPI cuGraphUpload(CUgraphExec exec, CUstream handle) {
+  return on_exec(exec, [&](CUgraphExec_st&) {
+    CUstream_st* stream = find_stream(handle);
+    return stream != nullptr ? check_not_captured(*stream) : CUDA_ERROR_INVALID_HANDLE;
+  });
 }
-// On a stream that is being captured, the graph becomes a child node.
 CUresult CUDAAPI cuGraphLaunch(CUgraphExec exec, CUstream handle) {
   return on_exec(exec, [&](CUgraphExec_st& e) -> CUresult {
-    const CUstream_st* stream = find_stream(handle);
+    CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-    if (stream->capture != nullptr)
-      return has_memory_nodes(*e.graph) ? CUDA_ERROR_NOT_SUPPORTED : submit(handle, ChildWork{clone(*e.graph)});
+    if (const CUresult r = check_not_captured(*stream); r != CUDA_SUCCESS) return r;
     if (const CUresult r = submit(handle, EmptyWork{}); r != CUDA_SUCCESS) return r;
     const bool frees = (e.flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) != 0;
     if (const CUresult r = prepare_memory(*e.graph, frees); r != CUDA_SUCCESS) return r;

@@ -9,6 +9,13 @@
 namespace sim::driver {
 namespace {
 
+CUmemPoolProps on_the_card() {
+  CUmemPoolProps props{};
+  props.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  props.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  return props;
+}
+
 bool is_allocated(const GraphMemory& memory) {
   const auto found = state().memory.find(memory.address, 1);
   return found && found->address == memory.address;
@@ -53,8 +60,20 @@ GraphMemory::~GraphMemory() {
   if (address != 0) state().memory.let_go(address);
 }
 
-CUresult make_allocation(size_t bytes, Work& out, CUdeviceptr* address) {
+bool is_graph_memory(CUdeviceptr address, size_t bytes) {
+  const auto& places = state().graph_memory;
+  auto place = places.upper_bound(address);
+  if (place == places.begin()) return false;
+  const GraphMemory& memory = *(--place)->second;
+  const size_t offset = address - memory.address;
+  return offset < memory.bytes && bytes <= memory.bytes - offset;
+}
+
+CUresult make_allocation(const CUmemPoolProps& where, size_t bytes, Work& out, CUdeviceptr* address) {
   if (bytes == 0 || address == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  if (where.allocType != CU_MEM_ALLOCATION_TYPE_PINNED || where.location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
+      where.location.id != 0)
+    return CUDA_ERROR_INVALID_VALUE;
   const std::shared_ptr<GraphMemory> memory = hold(bytes);
   if (memory == nullptr) return CUDA_ERROR_OUT_OF_MEMORY;
   state().graph_memory[memory->address] = memory.get();
@@ -70,7 +89,7 @@ CUresult make_free(const CUgraph_st& graph, CUdeviceptr address, Work& out) {
 
 CUresult capture_allocation(CUstream_st& stream, size_t bytes, CUdeviceptr* out) {
   Work work;
-  const CUresult r = make_allocation(bytes, work, out);
+  const CUresult r = make_allocation(on_the_card(), bytes, work, out);
   return r == CUDA_SUCCESS ? submit(&stream, std::move(work)) : r;
 }
 
@@ -88,6 +107,7 @@ CUresult run_allocation(const AllocateWork& work) {
   if (!s.memory.occupy(memory.address)) return CUDA_ERROR_INVALID_VALUE;
   s.origins[memory.address] = {Origin::Kind::kPool, 0, &s.graph_pool};
   note_allocated(s.graph_pool, memory.bytes);
+  s.graph_pool.used_high = std::max(s.graph_pool.used_high, s.graph_pool.reserved);
   return CUDA_SUCCESS;
 }
 
@@ -143,10 +163,10 @@ struct Attribute {
 Attribute find_attribute(CUgraphMem_attribute which) {
   CUmemPoolHandle_st& pool = state().graph_pool;
   switch (which) {
-    case CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT:
-      return {.number = &pool.used};
+    case CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT:  // all that graphs have taken from the card, until it is trimmed
+      return {.number = &pool.reserved};
     case CU_GRAPH_MEM_ATTR_USED_MEM_HIGH:
-      return {.number = &pool.used_high, .resets_to = &pool.used};
+      return {.number = &pool.used_high, .resets_to = &pool.reserved};
     case CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT:
       return {.number = &pool.reserved};
     case CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH:
@@ -172,8 +192,7 @@ CUresult CUDAAPI cuGraphMemAllocNodeGetParams(CUgraphNode node, CUDA_MEM_ALLOC_N
   return on_node<AllocateWork>(node, [&](const AllocateWork& work) {
     if (params == nullptr) return CUDA_ERROR_INVALID_VALUE;
     *params = {};
-    params->poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
-    params->poolProps.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    params->poolProps = on_the_card();
     params->bytesize = work.memory->bytes;
     params->dptr = work.memory->address;
     return CUDA_SUCCESS;
@@ -188,7 +207,7 @@ CUresult CUDAAPI cuGraphMemFreeNodeGetParams(CUgraphNode node, CUdeviceptr* addr
 }
 CUresult CUDAAPI cuDeviceGraphMemTrim(CUdevice device) {
   return on_device(device, [] {
-    state().graph_pool.reserved = state().graph_pool.used;
+    trim(state().graph_pool, 0);
     return CUDA_SUCCESS;
   });
 }

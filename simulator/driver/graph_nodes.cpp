@@ -1,5 +1,7 @@
 // Graph nodes: adding them, and reading and changing what they do. Kernel parameters are copied when a node is made or
 // changed; host memory of a copy is read when the node runs.
+#include <algorithm>
+
 #include "driver/graph.hpp"
 
 using namespace sim::driver;
@@ -23,13 +25,16 @@ CUresult kernel_from(const CUDA_KERNEL_NODE_PARAMS& p, const KernelWork& old, Wo
   return r;
 }
 CUresult make(const CUDA_KERNEL_NODE_PARAMS& p, Work& out) { return kernel_from(p, {}, out); }
+// Unlike a call that copies or sets nothing, a node that does so is refused.
 CUresult make(const CUDA_MEMCPY3D& p, Work& out) {
+  if (p.WidthInBytes == 0 || p.Height == 0 || p.Depth == 0) return CUDA_ERROR_INVALID_VALUE;
   CopyWork work;
   const CUresult r = make_copy(p, work);
   out = work;
   return r;
 }
 CUresult make(const CUDA_MEMSET_NODE_PARAMS& p, Work& out) {
+  if (p.width == 0 || p.height == 0) return CUDA_ERROR_INVALID_VALUE;
   FillWork work;
   const CUresult r = make_fill(p, work);
   out = work;
@@ -85,6 +90,7 @@ CUresult set(CUgraphExec exec, CUgraphNode node, const Params* params) {
     Work work;
     if (params == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult r = make(*params, work); r != CUDA_SUCCESS) return r;
+    if (exec != nullptr && !can_become(n.work, work)) return CUDA_ERROR_INVALID_VALUE;
     n.work = std::move(work);
     return CUDA_SUCCESS;
   });
@@ -133,6 +139,7 @@ CUresult make_child(CUgraph child, Work& out) {
 
 // cuGraphAddNode's parameters, one struct for every type.
 CUresult make(const CUgraph_st& graph, CUgraphNodeParams& p, Work& out) {
+  if (p.reserved2 != 0) return CUDA_ERROR_INVALID_VALUE;
   switch (p.type) {
     case CU_GRAPH_NODE_TYPE_KERNEL: {
       const CUDA_KERNEL_NODE_PARAMS_v3& k = p.kernel;
@@ -154,7 +161,7 @@ CUresult make(const CUgraph_st& graph, CUgraphNodeParams& p, Work& out) {
     case CU_GRAPH_NODE_TYPE_GRAPH:
       return make_child(p.graph.graph, out);
     case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
-      return make_allocation(p.alloc.bytesize, out, &p.alloc.dptr);
+      return make_allocation(p.alloc.poolProps, p.alloc.bytesize, out, &p.alloc.dptr);
     case CU_GRAPH_NODE_TYPE_MEM_FREE:
       return make_free(graph, p.free.dptr, out);
     case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
@@ -166,9 +173,32 @@ CUresult make(const CUgraph_st& graph, CUgraphNodeParams& p, Work& out) {
       out = WaitWork{p.eventWait.event};
       return CUDA_SUCCESS;
     default:
+      if (p.type < CU_GRAPH_NODE_TYPE_KERNEL || p.type > CU_GRAPH_NODE_TYPE_CONDITIONAL)
+        return CUDA_ERROR_INVALID_VALUE;
       return report(CUDA_ERROR_NOT_SUPPORTED, "graph nodes of type " + std::to_string(p.type) + " are not simulated",
                     false);
   }
+}
+// Of a launch's attributes, those that a node keeps.
+bool is_attribute(CUkernelNodeAttrID which) {
+  switch (which) {
+    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      return true;
+    default:
+      return false;
+  }
+}
+bool can_be_disabled(const Work& work) {  // the manual allows these three only
+  return std::holds_alternative<KernelWork>(work) || std::holds_alternative<FillWork>(work) ||
+         std::holds_alternative<CopyWork>(work);
 }
 CUresult set_any(CUgraphExec exec, CUgraphNode node, CUgraphNodeParams* params) {
   return call([&]() -> CUresult {
@@ -176,6 +206,7 @@ CUresult set_any(CUgraphExec exec, CUgraphNode node, CUgraphNodeParams* params) 
     Work work;
     if (found == nullptr || params == nullptr || params->type != type_of(found->work)) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult r = make(*found->graph, *params, work); r != CUDA_SUCCESS) return r;
+    if (exec != nullptr && !can_become(found->work, work)) return CUDA_ERROR_INVALID_VALUE;
     found->work = std::move(work);
     return CUDA_SUCCESS;
   });
@@ -219,7 +250,8 @@ CUresult CUDAAPI cuGraphAddEventWaitNode(CUgraphNode* out, CUgraph graph, const 
 CUresult CUDAAPI cuGraphAddMemAllocNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies, size_t count,
                                         CUDA_MEM_ALLOC_NODE_PARAMS* params) {
   return add(out, graph, dependencies, nullptr, count, [&](Work& work) -> CUresult {
-    return params != nullptr ? make_allocation(params->bytesize, work, &params->dptr) : CUDA_ERROR_INVALID_VALUE;
+    return params != nullptr ? make_allocation(params->poolProps, params->bytesize, work, &params->dptr)
+                             : CUDA_ERROR_INVALID_VALUE;
   });
 }
 CUresult CUDAAPI cuGraphAddMemFreeNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies, size_t count,
@@ -259,11 +291,9 @@ CUresult CUDAAPI cuGraphKernelNodeSetParams_v2(CUgraphNode node, const CUDA_KERN
 CUresult CUDAAPI cuGraphKernelNodeGetAttribute(CUgraphNode node, CUkernelNodeAttrID which,
                                                CUkernelNodeAttrValue* value) {
   return on_node<KernelWork>(nullptr, node, [&](CUgraphNode_st&, KernelWork& work) {
-    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (value == nullptr || !is_attribute(which)) return CUDA_ERROR_INVALID_VALUE;
     *value = {};
     if (which == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) value->cooperative = work.config.is_cooperative;
-    if (which == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
-      value->programmaticStreamSerializationAllowed = work.is_programmatic;
     if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) value->priority = work.priority;
     if (which == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
       value->clusterDim = {work.config.cluster.x, work.config.cluster.y, work.config.cluster.z};
@@ -273,9 +303,9 @@ CUresult CUDAAPI cuGraphKernelNodeGetAttribute(CUgraphNode node, CUkernelNodeAtt
 CUresult CUDAAPI cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAttrID which,
                                                const CUkernelNodeAttrValue* value) {
   return on_node<KernelWork>(nullptr, node, [&](CUgraphNode_st&, KernelWork& work) {
-    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (value == nullptr || !is_attribute(which)) return CUDA_ERROR_INVALID_VALUE;
     if (which == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) work.config.is_cooperative = value->cooperative != 0;
-    if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) work.priority = value->priority;
+    if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) work.priority = std::clamp(value->priority, -5, 0);
     return CUDA_SUCCESS;
   });
 }
@@ -351,7 +381,7 @@ CUresult CUDAAPI cuGraphExecChildGraphNodeSetParams(CUgraphExec exec, CUgraphNod
   return on_node<ChildWork>(exec, node, [&](CUgraphNode_st& n, ChildWork& old) -> CUresult {
     Work work;
     if (const CUresult r = make_child(child, work); r != CUDA_SUCCESS) return r;
-    if (compare(*old.graph, *child).result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return CUDA_ERROR_INVALID_VALUE;
+    if (compare(*old.graph, *child).result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
     n.work = std::move(work);
     return CUDA_SUCCESS;
   });
@@ -369,9 +399,7 @@ CUresult CUDAAPI cuGraphNodeSetEnabled(CUgraphExec exec, CUgraphNode node, unsig
   return call([&]() -> CUresult {
     CUgraphNode_st* found = exec != nullptr ? find_node(exec, node) : nullptr;
     if (found == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const CUgraphNodeType type = type_of(found->work);  // the manual allows these three only
-    if (type != CU_GRAPH_NODE_TYPE_KERNEL && type != CU_GRAPH_NODE_TYPE_MEMSET && type != CU_GRAPH_NODE_TYPE_MEMCPY)
-      return CUDA_ERROR_INVALID_VALUE;
+    if (!can_be_disabled(found->work)) return CUDA_ERROR_INVALID_VALUE;
     found->is_enabled = is_enabled != 0;
     return CUDA_SUCCESS;
   });
@@ -379,7 +407,7 @@ CUresult CUDAAPI cuGraphNodeSetEnabled(CUgraphExec exec, CUgraphNode node, unsig
 CUresult CUDAAPI cuGraphNodeGetEnabled(CUgraphExec exec, CUgraphNode node, unsigned int* is_enabled) {
   return call([&]() -> CUresult {
     const CUgraphNode_st* found = exec != nullptr ? find_node(exec, node) : nullptr;
-    if (found == nullptr || is_enabled == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (found == nullptr || is_enabled == nullptr || !can_be_disabled(found->work)) return CUDA_ERROR_INVALID_VALUE;
     *is_enabled = found->is_enabled;
     return CUDA_SUCCESS;
   });

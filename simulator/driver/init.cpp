@@ -13,6 +13,9 @@ namespace {
 
 constexpr int kDriverVersion = 13000;  // the API level whose structs and _vN entry points are implemented
 
+constexpr cuuint64_t kProcAddressFlags =
+    CU_GET_PROC_ADDRESS_LEGACY_STREAM | CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM;
+
 // What the simulator can say better than an error's name.
 struct ErrorText {
   CUresult code;
@@ -138,11 +141,11 @@ CUresult CUDAAPI cuGetErrorString(CUresult error, const char** text) {
 }
 
 // The entry point as it was in `cuda_version`, since the parameters of one name change between versions; the per-thread
-// default stream's, where it is asked for and there is one.
+// default stream's, where it is asked for and there is one. One that is not there is no error.
 CUresult CUDAAPI cuGetProcAddress_v2(const char* name, void** function, int cuda_version, cuuint64_t flags,
                                      CUdriverProcAddressQueryResult* status) {
-  if (name == nullptr || function == nullptr || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
-    return CUDA_ERROR_INVALID_VALUE;
+  if (name == nullptr || function == nullptr || (flags & ~kProcAddressFlags) != 0) return CUDA_ERROR_INVALID_VALUE;
+  if (cuda_version > kDriverVersion) return CUDA_ERROR_INVALID_VALUE;
   *function = nullptr;
   CUdriverProcAddressQueryResult result{};
   const std::string symbol = symbol_of(name, cuda_version, result);
@@ -150,7 +153,7 @@ CUresult CUDAAPI cuGetProcAddress_v2(const char* name, void** function, int cuda
   if (dladdr(reinterpret_cast<void*>(&cuInit), &self) == 0) return CUDA_ERROR_UNKNOWN;
   void* library = dlopen(self.dli_fname, RTLD_NOLOAD | RTLD_LAZY);
   if (library == nullptr) return CUDA_ERROR_UNKNOWN;
-  const bool is_per_thread = flags == CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM;
+  const bool is_per_thread = (flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
   for (const char* kind : {"_ptsz", "_ptds", ""}) {
     if ((*kind != '\0' && !is_per_thread) || symbol.empty()) continue;
     *function = dlsym(library, (symbol + kind).c_str());
@@ -159,7 +162,7 @@ CUresult CUDAAPI cuGetProcAddress_v2(const char* name, void** function, int cuda
   dlclose(library);
   if (*function != nullptr) result = CU_GET_PROC_ADDRESS_SUCCESS;
   if (status != nullptr) *status = result;
-  return *function != nullptr ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+  return CUDA_SUCCESS;  // a null function says enough
 }
 
 // Counters are collected where the options ask for them, not between these two.

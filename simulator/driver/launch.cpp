@@ -9,7 +9,7 @@
 #include "checkers/checkers.hpp"
 #include "checkers/dependency.hpp"
 #include "counters/counters.hpp"
-#include "driver/work.hpp"
+#include "driver/graph.hpp"
 #include "trace/trace.hpp"
 
 using namespace sim::driver;
@@ -95,9 +95,14 @@ CUresult gather(const CUfunc_st& f, void** params, void** extra, std::vector<std
       else
         return CUDA_ERROR_INVALID_VALUE;
     }
-    if (buffer == nullptr || bytes < k.param_bytes)
-      return refuse(CUDA_ERROR_INVALID_VALUE, f, "the parameter buffer is shorter than the kernel's parameters");
-    std::memcpy(block.data(), buffer, k.param_bytes);
+    // A buffer that is too short is taken, as the driver does; the simulator has zeros for the rest.
+    if (buffer == nullptr || bytes == 0)
+      return refuse(CUDA_ERROR_INVALID_VALUE, f, "there is nothing in the parameter buffer");
+    if (bytes > k.param_bytes)
+      return refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, f,
+                    "the parameter buffer has " + std::to_string(bytes) + " bytes, the kernel's parameters " +
+                        std::to_string(k.param_bytes));
+    std::memcpy(block.data(), buffer, bytes);
     return CUDA_SUCCESS;
   }
   if (!k.params.empty() && params == nullptr)
@@ -120,13 +125,24 @@ struct Attributes {
   std::vector<CUevent> events;  // recorded behind the kernel
 };
 
+constexpr int kLastAttribute = CU_LAUNCH_ATTRIBUTE_SHARED_MEMORY_MODE;
+
+// Nobody can tell when a grid's blocks have all started: such an event is for waiting alone.
+bool takes_times(CUevent event) {
+  const std::lock_guard lock(state().mutex);
+  return is_live(event) && (event->flags & CU_EVENT_DISABLE_TIMING) == 0;
+}
+
 CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream handle, void** params, void** extra,
                 const Attributes& attributes = {}) {
   return call({.context = true, .healthy = true, .leaves_pending = true}, [&]() -> CUresult {
     KernelWork work;
     const CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-    if (const CUresult r = make_kernel(f, config, params, extra, work); r != CUDA_SUCCESS) return r;
+    if (const CUresult r = make_kernel(f, config, params, extra, work); r != CUDA_SUCCESS) {
+      if (stream->capture != nullptr) invalidate(*stream->capture);
+      return r;
+    }
     work.is_programmatic = attributes.is_programmatic;
     work.priority = attributes.priority.value_or(stream->priority);
     CUresult r = submit(handle, std::move(work));
@@ -253,12 +269,15 @@ CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, vo
         attributes.priority = value.priority;
         break;
       case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
+        if (takes_times(value.programmaticEvent.event)) return CUDA_ERROR_NOT_SUPPORTED;
         attributes.events.push_back(value.programmaticEvent.event);
         break;
       case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
+        if (takes_times(value.launchCompletionEvent.event)) return CUDA_ERROR_NOT_SUPPORTED;
         attributes.events.push_back(value.launchCompletionEvent.event);
         break;
       default:
+        if (config->attrs[i].id > kLastAttribute) return CUDA_ERROR_INVALID_VALUE;
         break;
     }
   }

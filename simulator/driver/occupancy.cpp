@@ -8,19 +8,20 @@ using namespace sim::driver;
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr uint32_t kSharedStep = 128;
 
-// 0 where a block needs more shared memory than one may have.
+// 0 where a block is larger, or needs more shared memory, than a launch may have.
 int resident_blocks(const CUfunc_st& f, int threads, uint64_t dynamic_shared) {
   const uint64_t shared = f.kernel->static_shared_bytes + dynamic_shared;
   const sim::Card& card = *state().card;
-  if (shared > card.shared_per_block_optin) return 0;
+  if (threads > kMostThreads || dynamic_shared > f.max_dynamic_shared_bytes) return 0;
   return static_cast<int>(
       sim::blocks_per_sm(*f.kernel, card, static_cast<uint32_t>(threads), static_cast<uint32_t>(shared)));
 }
 
 CUresult check(CUfunction f, int threads) {
   if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
-  return threads > 0 && threads <= kMostThreads ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  return threads > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 int threads_of(const CUlaunchConfig& config) {
@@ -41,9 +42,9 @@ int most_threads(CUfunction f) {
 extern "C" {
 
 CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* out, CUfunction f, int threads,
-                                                                      size_t dynamic_shared, unsigned int) {
+                                                                      size_t dynamic_shared, unsigned int flags) {
   return call([&] {
-    if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (out == nullptr || flags > CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE) return CUDA_ERROR_INVALID_VALUE;
     const CUresult r = check(f, threads);
     if (r == CUDA_SUCCESS) *out = resident_blocks(*f, threads, dynamic_shared);
     return r;
@@ -80,18 +81,16 @@ CUresult CUDAAPI cuOccupancyMaxPotentialBlockSize(int* blocks, int* threads, CUf
   return cuOccupancyMaxPotentialBlockSizeWithFlags(blocks, threads, f, shared_of, dynamic_shared, limit, 0);
 }
 
-// The most dynamic shared memory with which `blocks` blocks still fit on an SM.
+// What a block gets of an SM that `blocks` blocks share, and no more than a launch may have. As an H100's driver has
+// it, what the card reserves of each block is not taken off: so many blocks with so much need not fit.
 CUresult CUDAAPI cuOccupancyAvailableDynamicSMemPerBlock(size_t* bytes, CUfunction f, int blocks, int threads) {
   return call([&]() -> CUresult {
     if (bytes == nullptr || blocks <= 0) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult r = check(f, threads); r != CUDA_SUCCESS) return r;
     if (resident_blocks(*f, threads, 0) < blocks) return CUDA_ERROR_INVALID_VALUE;
-    uint64_t fits = 0, too_much = uint64_t{state().card->shared_per_block_optin} + 1;
-    while (too_much - fits > 1) {
-      const uint64_t middle = (fits + too_much) / 2;
-      (resident_blocks(*f, threads, middle) >= blocks ? fits : too_much) = middle;
-    }
-    *bytes = fits;
+    const uint64_t whole = state().card->shared_per_sm / static_cast<uint32_t>(blocks) / kSharedStep * kSharedStep,
+                   own = f->kernel->static_shared_bytes;
+    *bytes = std::min<uint64_t>(whole - std::min(whole, own), f->max_dynamic_shared_bytes);
     return CUDA_SUCCESS;
   });
 }

@@ -14,21 +14,22 @@ CUresult put(void* to, T value) {
 // `found` is empty for memory that the driver does not know.
 CUresult get(void* value, CUpointer_attribute which, CUdeviceptr address, const std::optional<sim::Allocation>& found) {
   const auto entry = found ? state().origins.find(found->address) : state().origins.end();
-  // Registered host memory and variables of modules have no entry.
-  const Origin::Kind kind = entry != state().origins.end() ? entry->second.kind : Origin::Kind::kHost;
-  const bool is_host = kind == Origin::Kind::kHost, is_managed = kind == Origin::Kind::kManaged;
+  const Origin origin = entry != state().origins.end() ? entry->second : Origin{Origin::Kind::kRegistered};
+  const Origin::Kind kind = origin.kind;
+  const bool is_host = kind == Origin::Kind::kHost || kind == Origin::Kind::kRegistered,
+             is_pooled = kind == Origin::Kind::kPool, is_managed = kind == Origin::Kind::kManaged;
   switch (which) {
     case CU_POINTER_ATTRIBUTE_CONTEXT:
-      return put<CUcontext>(value, found ? current_context() : nullptr);
+      return put<CUcontext>(value, found && !is_pooled ? current_context() : nullptr);
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       return put<unsigned>(value, !found ? 0 : is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE);
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
       return put<CUdeviceptr>(value, found ? address : 0);
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
       if (found && !is_host && !is_managed) return CUDA_ERROR_INVALID_VALUE;
-      return put<void*>(value, found ? reinterpret_cast<void*>(address) : nullptr);
+      return put<void*>(value, reinterpret_cast<void*>(address));
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
-      return put<unsigned>(value, 0);
+      return put<unsigned>(value, found && origin.syncs);
     case CU_POINTER_ATTRIBUTE_BUFFER_ID:
     case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
       return put<unsigned long long>(value, found ? found->serial : 0);
@@ -53,10 +54,15 @@ CUresult get(void* value, CUpointer_attribute which, CUdeviceptr address, const 
     case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
       return put<int>(value, found ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE);
     case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
-      return put<CUmemoryPool>(value, entry != state().origins.end() ? entry->second.pool : nullptr);
+      return put<CUmemoryPool>(value, origin.pool);
     default:
-      return CUDA_ERROR_NOT_SUPPORTED;
+      return CUDA_ERROR_INVALID_VALUE;
   }
+}
+
+bool is_attribute(CUpointer_attribute which) {
+  return which >= CU_POINTER_ATTRIBUTE_CONTEXT && which <= CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE &&
+         which != CU_POINTER_ATTRIBUTE_P2P_TOKENS;
 }
 
 }  // namespace
@@ -69,23 +75,28 @@ CUresult CUDAAPI cuPointerGetAttribute(void* value, CUpointer_attribute which, C
     return value != nullptr && found ? get(value, which, address, found) : CUDA_ERROR_INVALID_VALUE;
   });
 }
-// Unlike the one above, no error for memory that the driver does not know: its attributes are zero.
+// Unlike the one above, no error for memory that the driver does not know, nor for an attribute that memory of its kind
+// does not have: they are zero.
 CUresult CUDAAPI cuPointerGetAttributes(unsigned int count, CUpointer_attribute* which, void** values,
                                         CUdeviceptr address) {
   return call([&] {
     if (count == 0 || which == nullptr || values == nullptr) return CUDA_ERROR_INVALID_VALUE;
     const auto found = state().memory.find(address, 1);
-    for (unsigned i = 0; i < count; ++i)
-      if (values[i] == nullptr || get(values[i], which[i], address, found) == CUDA_ERROR_NOT_SUPPORTED)
-        return CUDA_ERROR_INVALID_VALUE;
+    for (unsigned i = 0; i < count; ++i) {
+      if (values[i] == nullptr || !is_attribute(which[i])) return CUDA_ERROR_INVALID_VALUE;
+      get(values[i], which[i], address, found);
+    }
     return CUDA_SUCCESS;
   });
 }
 CUresult CUDAAPI cuPointerSetAttribute(const void* value, CUpointer_attribute which, CUdeviceptr address) {
   return call([&] {
-    return value != nullptr && which == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS && state().memory.find(address, 1)
-               ? CUDA_SUCCESS
-               : CUDA_ERROR_INVALID_VALUE;
+    const auto found = state().memory.find(address, 1);
+    const auto entry = found ? state().origins.find(found->address) : state().origins.end();
+    if (value == nullptr || which != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS || entry == state().origins.end())
+      return CUDA_ERROR_INVALID_VALUE;
+    entry->second.syncs = *static_cast<const unsigned*>(value) != 0;
+    return CUDA_SUCCESS;
   });
 }
 

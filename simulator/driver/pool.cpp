@@ -6,6 +6,21 @@
 
 using namespace sim::driver;
 
+namespace sim::driver {
+namespace {
+
+// A pool takes memory from the card, and gives it back, in blocks of 32 MiB.
+constexpr uint64_t kBlock = 32 << 20;
+uint64_t whole_blocks(uint64_t bytes) { return bytes / kBlock * kBlock + (bytes % kBlock != 0 ? kBlock : 0); }
+
+}  // namespace
+
+void trim(CUmemPoolHandle_st& pool, uint64_t least) {
+  pool.reserved = std::max(whole_blocks(pool.used), least < pool.reserved ? whole_blocks(least) : pool.reserved);
+}
+
+}  // namespace sim::driver
+
 namespace {
 
 CUresult on_pool(CUmemoryPool pool, const std::function<CUresult(CUmemPoolHandle_st&)>& body) {
@@ -37,23 +52,27 @@ CUresult set_current(CUmemoryPool pool) {
   state().current_pool = pool;
   return CUDA_SUCCESS;
 }
-void trim(CUmemPoolHandle_st& pool, uint64_t least) {
-  pool.reserved = std::max(pool.used, std::min(pool.reserved, least));
-}
+constexpr unsigned kHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR | CU_MEM_HANDLE_TYPE_WIN32 |
+                                  CU_MEM_HANDLE_TYPE_WIN32_KMT | CU_MEM_HANDLE_TYPE_FABRIC;
 
 // `captured` is the stream where it is being captured: allocations are nodes of the graph then.
 CUresult enter(CUstream handle, CUstream_st*& captured) {
   CUstream_st* stream = find_stream(handle);
   if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-  if (stream->capture == nullptr) return submit(handle, EmptyWork{});
+  if (stream->capture == nullptr) {
+    const CUresult r = check_capture_safe();
+    return r == CUDA_SUCCESS ? submit(handle, EmptyWork{}) : r;
+  }
   captured = stream;
   return CUDA_SUCCESS;
 }
 
 CUresult allocate_from(CUdeviceptr* out, size_t bytes, CUmemoryPool pool, CUstream stream) {
   if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *out = 0;
   CUstream_st* captured = nullptr;
   if (const CUresult r = enter(stream, captured); r != CUDA_SUCCESS) return r;
+  if (bytes == 0) return CUDA_SUCCESS;
   if (captured != nullptr) return capture_allocation(*captured, bytes, out);
   if (pool->most != 0 && bytes > pool->most - std::min(pool->most, pool->used)) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult r = allocate(out, bytes, "cuMemAllocAsync", {Origin::Kind::kPool, 0, pool});
@@ -84,8 +103,6 @@ Attribute find_attribute(CUmemPoolHandle_st& pool, CUmemPool_attribute which) {
       return {.number = &pool.reserved_high, .is_writable = true, .resets_to = &pool.reserved};
     case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
       return {.number = &pool.used_high, .is_writable = true, .resets_to = &pool.used};
-    case CU_MEMPOOL_ATTR_MAX_POOL_SIZE:
-      return {.number = &pool.most};
     default:
       return {};
   }
@@ -97,7 +114,7 @@ namespace sim::driver {
 
 void note_allocated(CUmemPoolHandle_st& pool, uint64_t bytes) {
   pool.used += bytes;
-  pool.reserved = std::max(pool.reserved, pool.used);
+  pool.reserved = std::max(pool.reserved, whole_blocks(pool.used));
   pool.used_high = std::max(pool.used_high, pool.used);
   pool.reserved_high = std::max(pool.reserved_high, pool.reserved);
 }
@@ -118,10 +135,10 @@ CUresult CUDAAPI cuMemAllocFromPoolAsync(CUdeviceptr* out, size_t bytes, CUmemor
 }
 CUresult CUDAAPI cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
   return call([&]() -> CUresult {
-    if (address == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (address == 0) return CUDA_SUCCESS;
     CUstream_st* captured = nullptr;
     if (const CUresult r = enter(stream, captured); r != CUDA_SUCCESS) return r;
-    return captured != nullptr ? capture_free(*captured, address) : release(address);
+    return captured != nullptr ? capture_free(*captured, address) : release(address, Freed::kInStreamOrder);
   });
 }
 
@@ -129,10 +146,14 @@ CUresult CUDAAPI cuMemPoolCreate(CUmemoryPool* out, const CUmemPoolProps* props)
   return call({.context = false}, [&] {
     if (out == nullptr || props == nullptr || props->allocType != CU_MEM_ALLOCATION_TYPE_PINNED)
       return CUDA_ERROR_INVALID_VALUE;
-    if (!is_the_card(props->location)) return CUDA_ERROR_INVALID_VALUE;
+    const auto& reserved = props->reserved;
+    const bool has_unknown = std::any_of(std::begin(reserved), std::end(reserved), [](auto byte) { return byte != 0; });
+    if (!is_the_card(props->location) || has_unknown || (props->handleTypes & ~kHandleTypes) != 0)
+      return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
     if (props->handleTypes != CU_MEM_HANDLE_TYPE_NONE)
       return report(CUDA_ERROR_NOT_SUPPORTED, "pools that other processes share are not simulated", false);
-    *out = new CUmemPoolHandle_st{.most = props->maxSize};
+    *out = new CUmemPoolHandle_st{.most = whole_blocks(props->maxSize)};
     state().live.insert(*out);
     state().pools.insert(*out);
     return CUDA_SUCCESS;
@@ -165,28 +186,34 @@ CUresult CUDAAPI cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute wh
     const Attribute a = find_attribute(p, which);
     if (value == nullptr || !a.is_writable) return CUDA_ERROR_INVALID_VALUE;
     if (a.resets_to != nullptr && *static_cast<const cuuint64_t*>(value) != 0) return CUDA_ERROR_INVALID_VALUE;
-    if (a.policy != nullptr) *a.policy = *static_cast<const int*>(value);
+    if (a.policy != nullptr) *a.policy = *static_cast<const int*>(value) != 0;
     if (a.number != nullptr) *a.number = a.resets_to != nullptr ? *a.resets_to : *static_cast<const cuuint64_t*>(value);
     return CUDA_SUCCESS;
   });
 }
 CUresult CUDAAPI cuMemPoolTrimTo(CUmemoryPool pool, size_t least) {
   return on_pool(pool, [&](CUmemPoolHandle_st& p) {
+    if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
     trim(p, least);
     return CUDA_SUCCESS;
   });
 }
 CUresult CUDAAPI cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc* access, size_t count) {
   return on_pool(pool, [&](CUmemPoolHandle_st&) {
-    if (count != 0 && access == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    for (size_t i = 0; i < count; ++i)  // the card's own access cannot be taken away
+    if (count == 0 || access == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    for (size_t i = 0; i < count; ++i) {
+      if (!is_the_card(access[i].location)) return CUDA_ERROR_INVALID_DEVICE;
+      // The card's own access cannot be taken away.
+      if (access[i].flags == CU_MEM_ACCESS_FLAGS_PROT_NONE) return CUDA_ERROR_INVALID_DEVICE;
+      if (access[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READ) return CUDA_ERROR_NOT_SUPPORTED;
       if (access[i].flags != CU_MEM_ACCESS_FLAGS_PROT_READWRITE) return CUDA_ERROR_INVALID_VALUE;
+    }
     return CUDA_SUCCESS;
   });
 }
 CUresult CUDAAPI cuMemPoolGetAccess(CUmemAccess_flags* flags, CUmemoryPool pool, CUmemLocation* location) {
   return on_pool(pool, [&](CUmemPoolHandle_st&) {
-    if (flags == nullptr || location == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (flags == nullptr || location == nullptr || !is_the_card(*location)) return CUDA_ERROR_INVALID_VALUE;
     *flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
     return CUDA_SUCCESS;
   });

@@ -25,20 +25,21 @@ struct CUfunc_st {
   CUmod_st* module = nullptr;
   uint32_t max_dynamic_shared_bytes = 0;
   int preferred_carveout = -1;
-  int non_portable_cluster = 0;
+  int non_portable_cluster = 0, cluster_policy = 0;
 };
 // CUmodule and CUlibrary likewise.
 struct CUmod_st {
   std::unique_ptr<sim::Module> program;
   std::vector<std::unique_ptr<CUfunc_st>> functions;  // in the order of program->kernels
+  bool is_library = false;
   CUfunc_st* find(const char* name) const;
 };
 struct CUctx_st {
   unsigned flags = 0;
   bool is_primary = false;
-  // By CUlimit. Kernels need none of them: local memory is a kernel's own, printf and malloc on the device are not
-  // simulated. They are what programs set and read back.
-  size_t limits[CU_LIMIT_MAX] = {1024, 1 << 20, 8 << 20, 0, 2048, 128};
+  // Those that were set. Kernels need none of them: local memory is a kernel's own, printf and malloc on the device are
+  // not simulated. They are what programs set and read back.
+  std::map<CUlimit, size_t> limits;
   CUfunc_cache cache_config = CU_FUNC_CACHE_PREFER_NONE;
 };
 namespace sim::driver {
@@ -71,11 +72,12 @@ namespace sim::driver {
 struct KernelWork;
 struct GraphMemory;
 
-// What allocated a range, where Memory only knows that it is owned.
+// Where a range is from. Memory only knows whether it was allocated here.
 struct Origin {
-  enum class Kind : uint8_t { kDevice, kHost, kManaged, kPool } kind = Kind::kDevice;
+  enum class Kind : uint8_t { kDevice, kHost, kManaged, kPool, kRegistered } kind = Kind::kDevice;
   unsigned flags = 0;
   CUmemoryPool pool = nullptr;
+  bool syncs = kind == Kind::kManaged;  // SYNC_MEMOPS: programs set it and read it back
 };
 
 struct KernelStat {
@@ -92,13 +94,13 @@ struct State {
   bool is_l2_cold = false;     // for each launch, as profilers make it
   bool traces = false;         // launches write what they execute (trace/trace.hpp)
   Memory memory;
-  std::map<CUdeviceptr, Origin> origins;  // of owned ranges
+  std::map<CUdeviceptr, Origin> origins;  // of allocations, registered ranges and variables
   CUmemPoolHandle_st default_pool;
   CUmemoryPool current_pool = &default_pool;
   std::set<CUmemoryPool> pools{&default_pool};
   CUmemPoolHandle_st graph_pool;                     // the books of what memory nodes of graphs have allocated
   std::map<CUdeviceptr, GraphMemory*> graph_memory;  // places of allocations that nodes make
-  CUctx_st primary{.flags = 0, .is_primary = true};
+  CUctx_st primary{.flags = 0, .is_primary = true, .limits = {}};
   int primary_references = 0;
   CUresult sticky_error =
       CUDA_SUCCESS;  // after a fault every call fails with it until the context is destroyed or reset
@@ -151,10 +153,12 @@ bool is_live(const T* handle) {
 
 // Memory of the card with what allocated it; release() forgets both.
 CUresult allocate(CUdeviceptr* out, size_t bytes, const char* by, const Origin& origin = {});
-CUresult release(CUdeviceptr address);
+enum class Freed { kAtOnce, kInStreamOrder };
+CUresult release(CUdeviceptr address, Freed how = Freed::kAtOnce);
 // The books of a pool: bytes come, or go. When the host waits for work, pools give back what is above their threshold.
 void note_allocated(CUmemPoolHandle_st& pool, uint64_t bytes);
 void trim_pools();
+void trim(CUmemPoolHandle_st& pool, uint64_t least);
 
 // From B12X_SIM_* variables; "" or what is wrong with one of them. B12X_SIM_COUNTERS_FILE makes the process append its
 // counters to that file when it ends.

@@ -13,14 +13,23 @@ CUresult on_stream(CUstream handle, const std::function<CUresult(CUstream_st&)>&
 }
 
 // A captured stream has nothing that one could wait for; the legacy one would wait for captured streams too.
-CUresult look(CUstream_st& stream) {
-  if (stream.capture != nullptr) {
-    invalidate(*stream.capture);
-    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-  }
+CUresult reach_end(CUstream_st& stream) {
+  if (const CUresult r = check_not_captured(stream); r != CUDA_SUCCESS) return r;
   state().last_kernel_stream = nullptr;
   trim_pools();
   return stream.is_legacy ? submit(&stream, EmptyWork{}) : CUDA_SUCCESS;
+}
+
+CUresult look(CUstream_st& stream) {
+  if (stream.capture == nullptr && !stream.is_legacy)
+    if (const CUresult r = check_capture_safe(); r != CUDA_SUCCESS) return r;
+  return reach_end(stream);
+}
+
+bool is_attribute(CUstreamAttrID which) {
+  return which == CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW || which == CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY ||
+         which == CU_LAUNCH_ATTRIBUTE_PRIORITY || which == CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP ||
+         which == CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN;
 }
 
 template <class T>
@@ -70,19 +79,23 @@ CUresult CUDAAPI cuStreamGetDevice(CUstream stream, CUdevice* out) {
     return CUDA_SUCCESS;
   });
 }
+// Unlike its other properties, a stream's flags are not told while it is captured.
 CUresult CUDAAPI cuStreamGetFlags(CUstream stream, unsigned int* flags) {
-  return get(stream, flags, &CUstream_st::flags);
+  return on_stream(stream, [&](CUstream_st& s) {
+    const CUresult r = check_not_captured(s);
+    return r == CUDA_SUCCESS ? get(stream, flags, &CUstream_st::flags) : r;
+  });
 }
 CUresult CUDAAPI cuStreamGetPriority(CUstream stream, int* priority) {
   return get(stream, priority, &CUstream_st::priority);
 }
 CUresult CUDAAPI cuStreamGetId(CUstream stream, unsigned long long* id) { return get(stream, id, &CUstream_st::id); }
 
-// Of a stream's attributes only its priority is kept: the others steer caches and memory domains, which change no
-// result.
+// Of a stream's attributes only its priority is kept: the others steer caches, waiting and memory domains, which change
+// no result.
 CUresult CUDAAPI cuStreamGetAttribute(CUstream stream, CUstreamAttrID which, CUstreamAttrValue* value) {
   return on_stream(stream, [&](CUstream_st& s) {
-    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (value == nullptr || !is_attribute(which)) return CUDA_ERROR_INVALID_VALUE;
     *value = {};
     if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) value->priority = s.priority;
     if (which == CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY) value->syncPolicy = CU_SYNC_POLICY_AUTO;
@@ -91,7 +104,9 @@ CUresult CUDAAPI cuStreamGetAttribute(CUstream stream, CUstreamAttrID which, CUs
 }
 CUresult CUDAAPI cuStreamSetAttribute(CUstream stream, CUstreamAttrID which, const CUstreamAttrValue* value) {
   return on_stream(stream, [&](CUstream_st& s) {
-    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (value == nullptr || !is_attribute(which)) return CUDA_ERROR_INVALID_VALUE;
+    if (which == CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY && value->syncPolicy > CU_SYNC_POLICY_BLOCKING_SYNC)
+      return CUDA_ERROR_INVALID_VALUE;
     if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) s.priority = std::clamp(value->priority, -5, 0);
     return CUDA_SUCCESS;
   });
@@ -115,7 +130,7 @@ CUresult CUDAAPI cuLaunchHostFunc(CUstream stream, CUhostFn function, void* data
 CUresult CUDAAPI cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void* data, unsigned int flags) {
   return on_stream(handle, [&](CUstream_st& stream) -> CUresult {
     if (callback == nullptr || flags != 0) return CUDA_ERROR_INVALID_VALUE;
-    if (const CUresult r = look(stream); r != CUDA_SUCCESS) return r;
+    if (const CUresult r = reach_end(stream); r != CUDA_SUCCESS) return r;
     const HostFunction scope;
     callback(handle, CUDA_SUCCESS, data);
     return CUDA_SUCCESS;

@@ -1,19 +1,22 @@
-// User objects: host data that graphs keep alive. An object has a count of references; callers, graphs and the copies
-// of graphs hold some each, and the last one to go calls the object's destructor.
+// User objects: host data that graphs keep alive. An object has one count of references, whoever holds them, and the
+// one that makes it zero calls the destructor. Nobody checks that a caller, or a graph, has what it gives back: a count
+// that falls past zero destroys nothing, and an object that is gone too early is gone for the graphs that still name
+// it.
+#include <algorithm>
+
 #include "driver/graph.hpp"
 
 struct CUuserObject_st {
   void* data = nullptr;
   CUhostFn destroy = nullptr;
-  uint64_t references = 0;
+  int64_t references = 0;
 };
 
 namespace sim::driver {
 namespace {
 
 CUresult drop(CUuserObject object, uint64_t count) {
-  if (count > object->references) return CUDA_ERROR_INVALID_VALUE;
-  object->references -= count;
+  object->references -= static_cast<int64_t>(count);
   if (object->references != 0) return CUDA_SUCCESS;
   state().live.erase(object);
   const HostFunction scope;
@@ -31,11 +34,13 @@ CUresult on_object(CUuserObject object, unsigned count, const std::function<CUre
 
 void retain_objects(CUgraph_st& by, const CUgraph_st& of) {
   by.objects = of.objects;
-  for (const auto& [object, count] : by.objects) object->references += count;
+  for (const auto& [object, count] : by.objects)
+    if (is_live(object)) object->references += static_cast<int64_t>(count);
 }
 
 void drop_objects(CUgraph_st& graph) {
-  for (const auto& [object, count] : graph.objects) drop(object, count);
+  for (const auto& [object, count] : graph.objects)
+    if (is_live(object)) drop(object, count);
   graph.objects.clear();
 }
 
@@ -48,8 +53,7 @@ extern "C" {
 CUresult CUDAAPI cuUserObjectCreate(CUuserObject* out, void* data, CUhostFn destroy, unsigned int references,
                                     unsigned int flags) {
   return call({.context = false, .healthy = false}, [&] {
-    if (out == nullptr || destroy == nullptr || references == 0 || references > INT32_MAX ||
-        flags != CU_USER_OBJECT_NO_DESTRUCTOR_SYNC)
+    if (out == nullptr || destroy == nullptr || references == 0 || flags != CU_USER_OBJECT_NO_DESTRUCTOR_SYNC)
       return CUDA_ERROR_INVALID_VALUE;
     *out = new CUuserObject_st{data, destroy, references};
     state().live.insert(*out);
@@ -70,9 +74,7 @@ CUresult CUDAAPI cuGraphRetainUserObject(CUgraph graph, CUuserObject object, uns
   return on_object(object, count, [&] {
     if (!is_live(graph) || (flags & ~static_cast<unsigned>(CU_GRAPH_USER_OBJECT_MOVE)) != 0)
       return CUDA_ERROR_INVALID_VALUE;
-    const bool is_moved = flags == CU_GRAPH_USER_OBJECT_MOVE;
-    if (is_moved && count > object->references) return CUDA_ERROR_INVALID_VALUE;
-    if (!is_moved) object->references += count;
+    if (flags != CU_GRAPH_USER_OBJECT_MOVE) object->references += count;
     graph->objects[object] += count;
     return CUDA_SUCCESS;
   });
@@ -80,9 +82,10 @@ CUresult CUDAAPI cuGraphRetainUserObject(CUgraph graph, CUuserObject object, uns
 CUresult CUDAAPI cuGraphReleaseUserObject(CUgraph graph, CUuserObject object, unsigned int count) {
   return on_object(object, count, [&] {
     if (!is_live(graph)) return CUDA_ERROR_INVALID_VALUE;
-    const auto held = graph->objects.find(object);
-    if (held == graph->objects.end() || held->second < count) return CUDA_ERROR_INVALID_VALUE;
-    if ((held->second -= count) == 0) graph->objects.erase(held);
+    if (const auto held = graph->objects.find(object); held != graph->objects.end()) {
+      held->second -= std::min<uint64_t>(held->second, count);
+      if (held->second == 0) graph->objects.erase(held);
+    }
     return drop(object, count);
   });
 }

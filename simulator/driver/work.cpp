@@ -30,10 +30,19 @@ struct Runner {
   CUresult operator()(const ChildWork& w) const { return run_graph(*w.graph, topological_order(*w.graph, 0)); }
 };
 
+// Copies and sets of nothing are no nodes.
+bool does_nothing(const Work& work) {
+  if (const auto* copy = std::get_if<CopyWork>(&work))
+    return copy->shape.WidthInBytes == 0 || copy->shape.Height == 0 || copy->shape.Depth == 0;
+  const auto* fill = std::get_if<FillWork>(&work);
+  return fill != nullptr && (fill->shape.width == 0 || fill->shape.height == 0);
+}
+
 // A programmatic kernel right behind another kernel of the same stream depends on that one's trigger only.
 CUresult record(CUstream_st& stream, Work work) {
   Capture& capture = *stream.capture;
   if (capture.is_invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  if (does_nothing(work)) return CUDA_SUCCESS;
   const auto* kernel = std::get_if<KernelWork>(&work);
   const bool is_programmatic = kernel != nullptr && kernel->is_programmatic && stream.frontier.size() == 1 &&
                                std::holds_alternative<KernelWork>(stream.frontier.front()->work);

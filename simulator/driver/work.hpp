@@ -65,9 +65,10 @@ CUresult make_copy(const CUDA_MEMCPY3D& shape, CopyWork& out);
 CUresult make_fill(const CUDA_MEMSET_NODE_PARAMS& shape, FillWork& out);
 
 // Memory nodes (graph_memory.cpp). A place for an allocation, and a free of one, which must be an allocation node's.
-CUresult make_allocation(size_t bytes, Work& out, CUdeviceptr* address);
+CUresult make_allocation(const CUmemPoolProps& where, size_t bytes, Work& out, CUdeviceptr* address);
 CUresult make_free(const CUgraph_st& graph, CUdeviceptr address, Work& out);
 CUresult run_allocation(const AllocateWork& work);
+bool is_graph_memory(CUdeviceptr address, size_t bytes);  // within what some allocation node makes
 
 // In a seeded run a kernel that lets dependents start waits for the next piece of work: `follows` says that this one
 // may start early behind it. run_pending() runs what has waited; every other call of the driver begins with it.

@@ -29,6 +29,8 @@ constexpr Card kCards[] = {
 
 constexpr uint32_t kSharedGranule = 128;  // shared memory is given out in these steps
 constexpr uint32_t kWarpRegisterGranule = 256, kWarpGroup = 4;
+constexpr uint32_t kMostThreads = 1024;
+constexpr uint32_t kBarriersPerSm = 64;  // read off an H100's answers: 10 blocks of 6 barriers
 
 }  // namespace
 
@@ -50,13 +52,25 @@ uint32_t blocks_per_sm(const Kernel& kernel, const Card& card, uint32_t threads,
   uint32_t blocks = std::min(card.blocks_per_sm, card.threads_per_sm / (warps * kWarpSize));
   const uint32_t shared = (shared_bytes + card.shared_reserved + kSharedGranule - 1) / kSharedGranule * kSharedGranule;
   blocks = std::min(blocks, card.shared_per_sm / shared);
-  if (kernel.max_nreg != 0) {
-    const uint32_t per_warp =
-        (kernel.max_nreg * kWarpSize + kWarpRegisterGranule - 1) / kWarpRegisterGranule * kWarpRegisterGranule;
-    const uint32_t warps_per_sm = card.registers_per_sm / per_warp / kWarpGroup * kWarpGroup;
-    blocks = std::min(blocks, warps_per_sm / warps);
-  }
+  if (kernel.barriers != 0) blocks = std::min(blocks, kBarriersPerSm / kernel.barriers);
+  const uint32_t registers = kernel.registers != 0 ? kernel.registers : kernel.max_nreg;
+  if (registers == 0 || blocks == 0) return blocks;
+  const uint32_t per_warp =
+      (registers * kWarpSize + kWarpRegisterGranule - 1) / kWarpRegisterGranule * kWarpRegisterGranule;
+  const uint32_t fitting = card.registers_per_sm / per_warp / kWarpGroup * kWarpGroup / warps;
+  // An estimate must not refuse a launch: ptxas may have found a way.
+  blocks = std::min(blocks, kernel.are_registers_exact ? fitting : std::max(1u, fitting));
   return blocks;
+}
+
+uint32_t most_threads(const Kernel& kernel, const Card& card) {
+  const auto count = [](const uint32_t* n) { return n[0] * std::max(1u, n[1]) * std::max(1u, n[2]); };
+  uint32_t threads = kMostThreads;
+  if (kernel.maxntid[0] != 0) threads = count(kernel.maxntid);
+  if (kernel.reqntid[0] != 0) threads = count(kernel.reqntid);
+  while (kernel.are_registers_exact && threads > kWarpSize && blocks_per_sm(kernel, card, threads, 0) == 0)
+    threads = (threads - 1) / kWarpSize * kWarpSize;
+  return threads;
 }
 
 }  // namespace sim

@@ -38,8 +38,11 @@ const Card* find_card(std::string_view key);  // nullptr: unknown
 std::vector<const Card*> all_cards();
 
 // Blocks of `threads` threads and `shared_bytes` (static + dynamic) that one SM holds at a time; 0: none fits.
-// Registers count only where the PTX limits them (.maxnreg): other allocations are known to ptxas alone.
+// Registers that are estimated lower the number, but never to 0.
 uint32_t blocks_per_sm(const Kernel& kernel, const Card& card, uint32_t threads, uint32_t shared_bytes);
+
+// The largest block that a launch of the kernel may have: by its bounds, or by registers that are known.
+uint32_t most_threads(const Kernel& kernel, const Card& card);
 
 // All memory that a kernel may touch. Device addresses are host addresses. Thread safe.
 struct Allocation {

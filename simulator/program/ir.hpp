@@ -80,6 +80,11 @@ struct Interval {
 };
 std::vector<Interval> live_intervals(const Entry& entry);
 
+// The most registers of 32 bits that hold such values at one place.
+uint32_t register_pressure(const Entry& entry);
+// What ptxas would give a kernel of that pressure, within the bounds that it is given.
+uint32_t estimate_registers(const Kernel& kernel, uint32_t pressure);
+
 struct SlotPlan {
   std::vector<uint32_t> location;  // per virtual register: byte offset of its slot; of a predicate: index into preds
   uint32_t bytes = 0;

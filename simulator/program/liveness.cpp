@@ -64,13 +64,15 @@ std::vector<BasicBlock> find_blocks(const Entry& entry) {
 // One bit set per block, all in one array.
 class BitRows {
  public:
+  BitRows() = default;
   BitRows(size_t rows, size_t bits) : words_((bits + 63) / 64), data_(rows * words_) {}
   size_t words() const { return words_; }
   uint64_t* row(size_t r) { return data_.data() + r * words_; }
+  bool has(size_t r, size_t bit) const { return (data_[r * words_ + bit / 64] >> bit % 64 & 1) != 0; }
   void set(size_t r, size_t bit) { row(r)[bit / 64] |= uint64_t{1} << bit % 64; }
 
  private:
-  size_t words_;
+  size_t words_ = 0;
   std::vector<uint64_t> data_;
 };
 
@@ -95,21 +97,22 @@ std::vector<uint32_t> number_crossing(const Entry& entry, const std::vector<Basi
   return number;
 }
 
-}  // namespace
-
-std::vector<Interval> live_intervals(const Entry& entry) {
-  std::vector<Interval> intervals(entry.register_bytes.size());
-  const auto extend = [&](uint32_t id, uint32_t position) {
-    intervals[id].first = std::min(intervals[id].first, position);
-    intervals[id].last = std::max(intervals[id].last, position);
-  };
-  for (uint32_t i = 0; i < entry.operations.size(); ++i)
-    for_registers(entry, entry.operations[i], [&](const Ref& ref) { extend(ref.id, i); });
-
-  const std::vector<BasicBlock> blocks = find_blocks(entry);
+// The blocks of an entry, and what is live before and behind each.
+struct Flow {
+  std::vector<BasicBlock> blocks;
+  std::vector<uint32_t> number;  // of a register in the rows, or kLocalToBlocks
+  BitRows live_in, live_out;
+};
+Flow flow_of(const Entry& entry) {
+  Flow flow;
+  flow.blocks = find_blocks(entry);
+  const std::vector<BasicBlock>& blocks = flow.blocks;
   uint32_t crossing = 0;
-  const std::vector<uint32_t> number = number_crossing(entry, blocks, crossing);
-  BitRows live_in(blocks.size(), crossing), live_out(blocks.size(), crossing), killed(blocks.size(), crossing);
+  flow.number = number_crossing(entry, blocks, crossing);
+  const std::vector<uint32_t>& number = flow.number;
+  BitRows &live_in = flow.live_in = BitRows(blocks.size(), crossing),
+          &live_out = flow.live_out = BitRows(blocks.size(), crossing);
+  BitRows killed(blocks.size(), crossing);
   const size_t words = live_in.words();
   for (uint32_t b = 0; b < blocks.size(); ++b)
     for (uint32_t i = blocks[b].begin; i < blocks[b].end; ++i) {
@@ -137,15 +140,59 @@ std::vector<Interval> live_intervals(const Entry& entry) {
       }
     }
   }
-  for (uint32_t id = 0; id < number.size(); ++id) {
-    const uint32_t n = number[id];
+  return flow;
+}
+
+}  // namespace
+
+std::vector<Interval> live_intervals(const Entry& entry) {
+  std::vector<Interval> intervals(entry.register_bytes.size());
+  const auto extend = [&](uint32_t id, uint32_t position) {
+    intervals[id].first = std::min(intervals[id].first, position);
+    intervals[id].last = std::max(intervals[id].last, position);
+  };
+  for (uint32_t i = 0; i < entry.operations.size(); ++i)
+    for_registers(entry, entry.operations[i], [&](const Ref& ref) { extend(ref.id, i); });
+
+  const Flow flow = flow_of(entry);
+  for (uint32_t id = 0; id < flow.number.size(); ++id) {
+    const uint32_t n = flow.number[id];
     if (n == kLocalToBlocks) continue;
-    for (size_t b = 0; b < blocks.size(); ++b) {
-      if (live_in.row(b)[n / 64] >> n % 64 & 1) extend(id, blocks[b].begin);
-      if (live_out.row(b)[n / 64] >> n % 64 & 1) extend(id, blocks[b].end - 1);
+    for (size_t b = 0; b < flow.blocks.size(); ++b) {
+      if (flow.live_in.has(b, n)) extend(id, flow.blocks[b].begin);
+      if (flow.live_out.has(b, n)) extend(id, flow.blocks[b].end - 1);
     }
   }
   return intervals;
+}
+
+// Backwards through each block, from what is live behind it.
+uint32_t register_pressure(const Entry& entry) {
+  const Flow flow = flow_of(entry);
+  uint32_t most = 0;
+  for (size_t b = 0; b < flow.blocks.size(); ++b) {
+    std::vector<bool> is_live(entry.register_bytes.size());
+    uint32_t live = 0;
+    const auto set = [&](uint32_t id, bool to) {
+      const uint32_t registers = entry.register_bytes[id] / 4;
+      if (is_live[id] != to) live = to ? live + registers : live - registers;
+      is_live[id] = to;
+    };
+    for (uint32_t id = 0; id < flow.number.size(); ++id)
+      if (flow.number[id] != kLocalToBlocks && flow.live_out.has(b, flow.number[id])) set(id, true);
+    most = std::max(most, live);
+    for (uint32_t i = flow.blocks[b].end; i-- > flow.blocks[b].begin;) {
+      const Operation& operation = entry.operations[i];
+      for_registers(entry, operation, [&](const Ref& ref) {
+        if (ref.is_def && !operation.is_guarded()) set(ref.id, false);
+      });
+      for_registers(entry, operation, [&](const Ref& ref) {
+        if (ref.is_use) set(ref.id, true);
+      });
+      most = std::max(most, live);
+    }
+  }
+  return most;
 }
 
 }  // namespace sim::lowering

@@ -286,6 +286,7 @@ std::unique_ptr<Kernel> lower(const ptx::Source& source, const ptx::Tree& tree, 
   LoadErrors errors(module, function.name);
   Entry entry = EntryBuilder(source, tree, function, shapes, errors).run();
   place_variables(source, function, globals, entry, *kernel);
+  kernel->registers = estimate_registers(*kernel, register_pressure(entry));
   assemble(entry, *kernel, errors);
   kernel->load_error = errors.text();
   return kernel;
@@ -309,6 +310,12 @@ std::unique_ptr<Module> load_ptx(std::string_view text, std::string name, const 
     if (function.is_entry && function.has_body)
       module->kernels.push_back(lower(source, tree, function, globals, shapes, *module));
   return module;
+}
+
+uint64_t constant_bytes(const Module& module) {
+  uint64_t bytes = 0;
+  for (const GlobalVariable& g : module.globals) bytes += g.is_const ? g.bytes : 0;
+  return bytes;
 }
 
 const Kernel* Module::find(std::string_view kernel_name) const {

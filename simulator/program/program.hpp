@@ -137,6 +137,10 @@ struct Kernel {
   uint32_t local_bytes = 0;  // per lane
   uint32_t reqntid[3] = {0, 0, 0}, maxntid[3] = {0, 0, 0};
   uint32_t max_nreg = 0, min_ctas_per_sm = 0;
+  // A thread's registers and a block's barriers. Exact where machine code came with the PTX and the driver has read
+  // them off; else an estimate (registers.cpp), and no barriers known.
+  uint32_t registers = 0, barriers = 0;
+  bool are_registers_exact = false;
   bool is_explicit_cluster = false;
   uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster
   std::string load_error;  // not empty: forms the simulator does not know, file:line each; launching fails with it
@@ -163,6 +167,8 @@ struct Module {
   std::string source;                    // the PTX text, for carets
   const Kernel* find(std::string_view kernel_name) const;
 };
+
+uint64_t constant_bytes(const Module& module);  // of its .const variables
 
 // Parses and lowers PTX text. Syntax errors, unknown directives and undeclared names throw ptx::Error (message with
 // file:line:column and a caret). An unknown opcode or modifier does not throw: it is collected in Kernel::load_error of

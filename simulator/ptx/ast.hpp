@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sim::ptx {
@@ -17,7 +18,10 @@ struct Position {
 
 // A syntax or semantic error; what() has file:line:column, the source line and a caret under the column.
 struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  uint32_t line;
+  std::string complaint;  // without place and caret
+  Error(const std::string& text, uint32_t at, std::string what)
+      : std::runtime_error(text), line(at), complaint(std::move(what)) {}
 };
 
 struct Operand {

@@ -48,7 +48,7 @@ void Source::fail(Position position, const std::string& what) const {
   message.append(line) += '\n';
   for (uint32_t column = 1; column < position.column; ++column)
     message += column <= line.size() && line[column - 1] == '\t' ? '\t' : ' ';
-  throw Error(message + '^');
+  throw Error(message + '^', position.line, what);
 }
 
 Lexer::Lexer(const Source& source) : source_(source) { advance(); }

@@ -170,6 +170,7 @@ TEST_CASE("stale handles are errors, not crashes") {
   ok(cuStreamSynchronize(stream));
   ok(cuStreamDestroy_v2(stream));
   CHECK(name_of(cuStreamSynchronize(stream)) == "CUDA_ERROR_INVALID_HANDLE");
+  CHECK(name_of(cuStreamCopyAttributes(nullptr, reinterpret_cast<CUstream>(&context))) == "CUDA_ERROR_INVALID_HANDLE");
   CUmodule module = nullptr;
   CUfunction function = nullptr;
   ok(cuModuleLoadData(&module, twice_ptx("sm_80").c_str()));
@@ -204,8 +205,10 @@ TEST_CASE("entry points are found by name without their version") {
   ok(cuGetProcAddress_v2("cuMemAlloc", &f, 13000, 0, &found));
   CHECK(f == reinterpret_cast<void*>(&cuMemAlloc_v2));
   CHECK(found == CU_GET_PROC_ADDRESS_SUCCESS);
-  CHECK(name_of(cuGetProcAddress_v2("cuNoSuchThing", &f, 13000, 0, &found)) == "CUDA_ERROR_NOT_FOUND");
+  ok(cuGetProcAddress_v2("cuNoSuchThing", &f, 13000, 0, &found));
+  CHECK(found == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
   CHECK(f == nullptr);
+  CHECK(name_of(cuGetProcAddress_v2("cuMemAlloc", &f, 99000, 0, &found)) == "CUDA_ERROR_INVALID_VALUE");
 }
 
 TEST_CASE("tensor maps of im2col mode are encoded, wide ones are refused with a reason") {

