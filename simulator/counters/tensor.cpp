@@ -9,8 +9,12 @@ namespace {
 
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
-// Depth in bytes of a row of A: 32, or 16 for the half forms.
+// Depth in bytes of a row of A, of its kept elements where it is sparse: 32, or 16 for the half forms.
 bool is_half(const std::string& ptx) {
+  if (has(ptx, ".sp.") || has(ptx, ".sp::"))
+    return has(ptx, "m16n8k8.") || has(ptx, "k16.row.col.f32.f16") || has(ptx, "k16.row.col.f32.bf16") ||
+           has(ptx, "k16.row.col.f16") || (has(ptx, "m16n8k32.") && has(ptx, "8.s32")) ||
+           (has(ptx, "m16n8k64.") && has(ptx, "4.s32"));
   return has(ptx, "m16n8k8.row.col.f32.bf16") || has(ptx, "m16n8k8.row.col.f32.f16") ||
          has(ptx, "m16n8k8.row.col.f16") || has(ptx, "m16n8k4.") || has(ptx, "k16.row.col.f32.e") ||
          has(ptx, "k16.row.col.s32") || has(ptx, "k16.row.col.satfinite.s32");

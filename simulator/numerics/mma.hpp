@@ -16,7 +16,8 @@ namespace sim::numerics {
 
 enum class Arch : uint8_t { kSm90, kSm120 };
 
-enum class Element : uint8_t { kF16, kBf16, kTf32, kE4m3, kE5m2, kE2m3, kE3m2, kE2m1, kS8, kU8 };
+// kS4 and kU4 occur in sparse forms alone: ops/mma_integer.cpp has the dense ones.
+enum class Element : uint8_t { kF16, kBf16, kTf32, kE4m3, kE5m2, kE2m3, kE3m2, kE2m1, kS8, kU8, kS4, kU4 };
 enum class Accumulator : uint8_t { kF32, kF16, kS32 };
 // How many scale factors a row has in one instruction, and their type. 1X covers 32 k, 2X 2 x 32, 4X 4 x 16.
 enum class BlockScale : uint8_t { kNone, k1xUe8m0, k2xUe8m0, k4xUe8m0, k4xUe4m3 };

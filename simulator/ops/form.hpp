@@ -55,6 +55,7 @@ std::span<const Form> matrix_forms();   // ldmatrix, stmatrix, movmatrix
 std::span<const Form> mma_forms();      // mma.sync of floats of up to 32 bits and 8-bit integers
 std::span<const Form> mma_double_forms();
 std::span<const Form> mma_integer_forms();     // 4-bit integers, single bits, 8 rows of 8-bit integers
+std::span<const Form> mma_sparse_forms();      // mma.sp
 std::span<const Form> convert_narrow_forms();  // cvt to and from e2m1, e4m3, e5m2, ue8m0 ...
 std::span<const Form> async_forms();           // mbarrier, cp.async, cp.async.bulk, fences
 

@@ -256,9 +256,14 @@ TEST_CASE("tensor instructions by form") {
       "  mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%r10, %r11, %r12, %r13}, {%r4, %r5, %r6, %r7}, {%r8, %r9}, "
       "{%r10, %r11, %r12, %r13};\n"
       "  mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%r10, %r11, %r12, %r13}, {%r4, %r5}, {%r8}, "
-      "{%r10, %r11, %r12, %r13};\n");
-  CHECK(c[Counter::kTensorInst] == 2);
-  CHECK(c[Counter::kTensorCycles] == 6 + 3);
+      "{%r10, %r11, %r12, %r13};\n"
+      "  mov.u32 %r2, 0x44444444;\n"
+      "  mma.sp.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32 {%r10, %r11, %r12, %r13}, {%r4, %r5, %r6, %r7}, "
+      "{%r4, %r5, %r6, %r7}, {%r10, %r11, %r12, %r13}, %r2, 0;\n"
+      "  mma.sp.sync.aligned.m16n8k64.row.col.s32.s4.u4.s32 {%r10, %r11, %r12, %r13}, {%r4, %r5}, {%r8, %r9}, "
+      "{%r10, %r11, %r12, %r13}, %r2, 0;\n");
+  CHECK(c[Counter::kTensorInst] == 4);
+  CHECK(c[Counter::kTensorCycles] == 6 + 3 + 6 + 3);  // sparse ones take the time of their kept elements
   const std::string json = counters::to_json(*find_card("h200"));
   CHECK(contains(json, R"({"form":"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32","inst":1,"cycles":6})"));
 }
