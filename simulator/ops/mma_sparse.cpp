@@ -120,6 +120,31 @@ const Form kForms[] = {
      nullptr, bind<kFull>, Unit::kTensor, kIsa},
     {"mma.[sp|sp::ordered_metadata].sync.aligned.m16n8k64.row.col[.satfinite|].s32.[s4|u4].[s4|u4].s32",
      kHalfDepthOperands, nullptr, bind<kHalfDepth>, Unit::kTensor, kIsa},
+    // The SM120 family's, as the ISA and as CUTLASS spell them.
+    {"mma[.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::f8f6f4"
+     "|.sync.aligned.kind::f8f6f4.sp::ordered_metadata.m16n8k64.row.col].f32."
+     "[e4m3|e5m2|e3m2|e2m3|e2m1].[e4m3|e5m2|e3m2|e2m3|e2m1].f32",
+     kFullOperands, nullptr, bind<kFull>, Unit::kTensor, kIsa},
+    {"mma[.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::f8f6f4"
+     "|.sync.aligned.kind::f8f6f4.sp::ordered_metadata.m16n8k64.row.col].f16."
+     "[e4m3|e5m2|e3m2|e2m3|e2m1].[e4m3|e5m2|e3m2|e2m3|e2m1].f16",
+     kF16Operands, nullptr, bind<kF16Full>, Unit::kTensor, kIsa},
+    {"mma[.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::mxf8f6f4.block_scale[.scale_vec::1X|]"
+     "|.sync.aligned.kind::mxf8f6f4.sp::ordered_metadata.block_scale[.scale_vec::1X|].m16n8k64.row.col].f32."
+     "[e4m3|e5m2|e3m2|e2m3|e2m1].[e4m3|e5m2|e3m2|e2m3|e2m1].f32.ue8m0",
+     kScaledOperands, nullptr, bind<kFull>, Unit::kTensor, kIsa},
+    {"mma[.sp::ordered_metadata.sync.aligned.m16n8k128.row.col.kind::mxf4.block_scale[.scale_vec::2X|]"
+     "|.sync.aligned.kind::mxf4.sp::ordered_metadata.block_scale[.scale_vec::2X|].m16n8k128.row.col].f32.e2m1.e2m1.f32."
+     "ue8m0",
+     kScaledOperands, nullptr, bind<kFull>, Unit::kTensor, kIsa},
+    {"mma[.sp::ordered_metadata.sync.aligned.m16n8k128.row.col.kind::mxf4nvf4.block_scale.scale_vec::2X"
+     "|.sync.aligned.kind::mxf4nvf4.sp::ordered_metadata.block_scale.scale_vec::2X.m16n8k128.row.col].f32.e2m1.e2m1."
+     "f32.ue8m0",
+     kScaledOperands, nullptr, bind<kFull>, Unit::kTensor, kIsa},
+    {"mma[.sp::ordered_metadata.sync.aligned.m16n8k128.row.col.kind::mxf4nvf4.block_scale.scale_vec::4X"
+     "|.sync.aligned.kind::mxf4nvf4.sp::ordered_metadata.block_scale.scale_vec::4X.m16n8k128.row.col].f32.e2m1.e2m1."
+     "f32.[ue4m3|ue8m0]",
+     kScaledOperands, nullptr, bind<kFull>, Unit::kTensor, kIsa},
 };
 
 }  // namespace

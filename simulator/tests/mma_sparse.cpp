@@ -38,7 +38,7 @@ constexpr Type kNibbles[] = {{"s4", 4, {}, true, 0, true}, {"u4", 4, {}, false, 
 
 // One form: opcodes of the sparse product and of the dense one of half the depth.
 struct Case {
-  std::string sparse, dense;
+  std::string sparse{}, dense{};
   const Type *a, *b;
   int depth;
   bool is_f16 = false;  // accumulators
@@ -124,7 +124,8 @@ struct Matrices {
 enum class Values { kExact, kWild };
 using Random = std::mt19937;
 
-uint32_t container(const Type& t, Values values, Random& random) {
+// `most`: the greatest magnitude of narrow types.
+uint32_t container(const Type& t, Values values, double most, Random& random) {
   for (;;) {
     uint32_t code = random();
     if (t.is_integer) return code & ((1u << t.bits) - 1);
@@ -141,7 +142,7 @@ uint32_t container(const Type& t, Values values, Random& random) {
     if (t.bits <= 8) {
       code = code & ((2 * t.format.sign() - 1));
       const double value = t.value(code << t.shift);
-      if (!std::isfinite(value)) continue;
+      if (!(std::fabs(value) <= most)) continue;
       if (values == Values::kExact && (value != std::round(value) || std::fabs(value) > 4)) continue;
     }
     return code << t.shift;
@@ -183,10 +184,11 @@ Matrices make(const Case& c, Values values, bool is_uniform, Random& random) {
         m.column[row][2 * chunk + 1] = at + second;
       }
     }
+  const double most = c.is_f16 ? 32 : 0x1p16;  // so that 32 products stay within f16
   for (auto& row : m.a)
-    for (uint32_t& x : row) x = container(*c.a, values, random);
+    for (uint32_t& x : row) x = container(*c.a, values, most, random);
   for (auto& row : m.b)
-    for (uint32_t& x : row) x = container(*c.b, values, random);
+    for (uint32_t& x : row) x = container(*c.b, values, most, random);
   for (auto* scales : {&m.scale_a[0], &m.scale_a[8], &m.scale_b[0]})
     for (int k = 0; k < 8; ++k)
       for (uint32_t& code : scales[k])
@@ -385,6 +387,56 @@ TEST_CASE("integers of 8 bits, and of 4 bits in pairs") {
 
 namespace {
 
+constexpr Type kNarrow[] = {kTypeE4m3, kTypeE5m2, {"e3m2", 8, kE3m2}, {"e2m3", 8, kE2m3}, {"e2m1", 8, kE2m1, true, 2}};
+constexpr Type kTypeE2m1{"e2m1", 4, kE2m1};
+
+// A form that only the SM120 family has, in the manual's and in CUTLASS's spelling. `scaling`: .block_scale and the
+// size.
+void check_kind(Case c, const std::string& kind, const std::string& scaling, const std::string& types) {
+  const std::string shape = ".m16n8k" + std::to_string(c.depth) + ".row.col",
+                    half = ".m16n8k" + std::to_string(c.depth / 2) + ".row.col";
+  c.dense = "mma.sync.aligned" + half + ".kind::" + kind + scaling + types;
+  for (const std::string& opcode :
+       {"mma.sp::ordered_metadata.sync.aligned" + shape + ".kind::" + kind + scaling + types,
+        "mma.sync.aligned.kind::" + kind + ".sp::ordered_metadata" + scaling + shape + types}) {
+    c.sparse = opcode;
+    check_all(c, 1, "rtx-pro-6000");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("kinds of the SM120 family without scales") {
+  for (const Type& a : kNarrow)
+    for (const Type& b : kNarrow)
+      for (const bool is_f16 : {false, true}) {
+        const std::string accumulator = is_f16 ? ".f16" : ".f32";
+        check_kind({.a = &a, .b = &b, .depth = 64, .is_f16 = is_f16}, "f8f6f4", "",
+                   accumulator + "." + a.name + "." + b.name + accumulator);
+      }
+}
+
+TEST_CASE("kinds of the SM120 family with a scale for 32 kept elements, or for 16") {
+  for (const Type& a : kNarrow)
+    for (const Type& b : kNarrow)
+      for (const char* size : {"", ".scale_vec::1X"})
+        check_kind({.a = &a, .b = &b, .depth = 64, .scale_blocks = 1}, "mxf8f6f4", std::string(".block_scale") + size,
+                   std::string(".f32.") + a.name + "." + b.name + ".f32.ue8m0");
+  const Case four_bits{.a = &kTypeE2m1, .b = &kTypeE2m1, .depth = 128};
+  const std::string types = ".f32.e2m1.e2m1.f32.";
+  Case c = four_bits;
+  c.scale_blocks = 2;
+  check_kind(c, "mxf4", ".block_scale", types + "ue8m0");
+  check_kind(c, "mxf4", ".block_scale.scale_vec::2X", types + "ue8m0");
+  check_kind(c, "mxf4nvf4", ".block_scale.scale_vec::2X", types + "ue8m0");
+  c.scale_blocks = 4;
+  check_kind(c, "mxf4nvf4", ".block_scale.scale_vec::4X", types + "ue8m0");
+  c.is_ue4m3 = true;
+  check_kind(c, "mxf4nvf4", ".block_scale.scale_vec::4X", types + "ue4m3");
+}
+
+namespace {
+
 // Metadata of zeros but for `bits` in all chunks.
 LaunchResult run_with_metadata(const std::string& opcode, const Case& c, uint32_t bits, const Launch& launch) {
   Case with = c;
@@ -427,6 +479,19 @@ TEST_CASE("metadata that names no pattern is a fault") {
   const LaunchResult r = run_with_metadata("mma.sp" + rest, f16, 0b0101, {.grid = {1}});
   CHECK(contains(r.report, "metadata 0b0101 for row 0 of A from column 0"));
   CHECK(contains(r.report, "thread 0"));
+}
+
+TEST_CASE("kinds exist on the SM120 family alone, with ordered metadata alone") {
+  const std::string kind = "mma.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::f8f6f4.f32.e4m3.e4m3.f32";
+  const Case c{.sparse = kind, .dense = "", .a = &kTypeE4m3, .b = &kTypeE4m3, .depth = 64};
+  const LaunchResult r = run_with_metadata(kind, c, 0b0100, {.grid = {kTiles}, .card = "h200"});
+  CHECK(r.status == LaunchResult::Status::kIllegalInstruction);
+  CHECK(contains(r.report, "this mma.sp does not exist on NVIDIA H200"));
+  CHECK(run_with_metadata(kind, c, 0b0100, {.grid = {kTiles}}).status == LaunchResult::Status::kOk);
+  CHECK(run_with_metadata(kind, c, 0b0001, {.grid = {kTiles}}).status == LaunchResult::Status::kIllegalInstruction);
+  Case unordered = c;
+  unordered.sparse = "mma.sp.sync.aligned.m16n8k64.row.col.kind::f8f6f4.f32.e4m3.e4m3.f32";
+  CHECK(!load_error(unordered, "0").empty());
 }
 
 TEST_CASE("selectors are immediates below the number of groups of lanes") {

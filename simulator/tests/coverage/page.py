@@ -24,12 +24,13 @@ A pattern stands for all opcodes that it spells: alternatives in brackets, an em
 register of 32 bits (16, 64 ..), `p` a predicate, `v4r32` four registers in braces, `[a]` an address, `[t,r32]` a tensor
 and its coordinates, `l` a label, `?` optional. What no row spells is refused when a module is loaded, with its line:
 among others the tensor copies of sm_100a alone (`tile::scatter4`, `im2col::w::128`) and those of wide im2col maps
-(`im2col::w`), `multimem`, `wgmma`, `tcgen05`, `wmma`, sparse `mma` of a `.kind`, video instructions, and calls of
-functions.
+(`im2col::w`), `multimem`, `wgmma`, `tcgen05`, `wmma`, video instructions, and calls of functions.
 
 Judges: **formula**, an independent reference formula over corner and random values; **values**, expected values in the
 test, from the manual's text or arithmetic; **tiles**, tiles that an H200 multiplied, and for block-scaled forms
-MMA-Sim's answers (not silicon); **H100**, answers recorded from one, replayed bit for bit.
+MMA-Sim's answers (not silicon); **H100**, answers recorded from one, replayed bit for bit. No silicon judged the sparse
+kinds of the SM120 family (`mma.sp` with `.kind`): they are taken to sum as the dense ones do, and the values are bounds
+around FP64 sums, equal where those are exact.
 """
 JUDGES = {"sim_ops_scalar": "formula", "sim_mma": "values, tiles"}
 
