@@ -5,7 +5,10 @@
 #include <cuda.h>
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -13,6 +16,10 @@ inline std::string name_of(CUresult r) {
   const char* name = nullptr;
   cuGetErrorName(r, &name);
   return name != nullptr ? name : std::to_string(r);
+}
+// A path that other runs of the same test do not write to.
+inline std::string file_of_this_process(const std::string& name) {
+  return std::filesystem::temp_directory_path() / (std::to_string(getpid()) + "." + name);
 }
 inline void ok(CUresult r) { REQUIRE(name_of(r) == "CUDA_SUCCESS"); }
 

@@ -271,7 +271,7 @@ TEST_CASE("graphs print themselves for graphviz") {
   Graph t;
   Words x(1);
   t.add(x, 1, 1, {t.add(x, 1, 1)});
-  const std::string path = "build/graph_of_a_test.dot";
+  const std::string path = file_of_this_process("graph_of_a_test.dot");
   ok(cuGraphDebugDotPrint(t.graph, path.c_str(), 0));
   std::ifstream file(path);
   const std::string text((std::istreambuf_iterator<char>(file)), {});

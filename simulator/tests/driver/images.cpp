@@ -122,7 +122,7 @@ TEST_CASE("a fatbin cut off anywhere, or with a damaged header, is an error and 
 
 TEST_CASE("a file with nvcc's wrapper around a pointer is an error and never a crash") {
   Context context;
-  const std::string path = "build/wrapper_in_a_file.fatbin";
+  const std::string path = file_of_this_process("wrapper_in_a_file.fatbin");
   const uint32_t magic = 0x466243b1;
   std::string bytes(24, '\x55');
   std::memcpy(bytes.data(), &magic, 4);
