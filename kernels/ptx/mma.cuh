@@ -82,11 +82,11 @@ B12X_DEVICE void broadcast_f16x2(uint32_t pair, uint32_t& low, uint32_t& high) {
       : "r"(pair));
 }
 
-// The block scales of this lane's eight nibbles in each K half. A lane's k are 8t..8t+7 and 32 + 8t..: blocks t / 2 and
-// 2 + t / 2 of the four bytes.
+// The block scales of this lane's eight nibbles in each K half, of a row of which the lane has all four. A lane's k are
+// 8t..8t+7 and 32 + 8t..: blocks t / 2 and 2 + t / 2 of the four bytes.
 B12X_DEVICE uint32_t nvfp4_lane_scales(uint32_t scales) {
   const uint32_t block = (threadIdx.x & 3u) / 2;
-  const uint32_t bytes = __byte_perm(scales, 0, block * 0x11u + 0x20u);
+  const uint32_t bytes = __byte_perm(scales & kUnsignedScales, 0, block * 0x11u + 0x20u);
   return cvt_rn_f16x2_e4m3x2(static_cast<uint16_t>(bytes));
 }
 
@@ -100,11 +100,12 @@ B12X_DEVICE void nvfp4_expand(uint32_t word, uint32_t scale, uint32_t (&d)[4]) {
 
 B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, uint32_t scales) {
   const uint32_t words[4] = {w0, w1, w2, w3};
-  const uint32_t positive = scales & kUnsignedScales;
+  // Lanes t and t ^ 1 want the same blocks of both rows, and each has one of these rows.
+  const uint32_t own = nvfp4_lane_scales(scales);
   Nvfp4A a;
   for (int row = 0; row < 2; ++row) {
     uint32_t lane_scales[2];
-    broadcast_f16x2(nvfp4_lane_scales(__shfl_sync(0xFFFFFFFFu, positive, row, 4)), lane_scales[0], lane_scales[1]);
+    broadcast_f16x2(__shfl_sync(0xFFFFFFFFu, own, row, 2), lane_scales[0], lane_scales[1]);
     for (int half = 0; half < 2; ++half) {
       uint32_t f16x2[4];
       nvfp4_expand(words[row + 2 * half], lane_scales[half], f16x2);
@@ -117,7 +118,7 @@ B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, u
 B12X_DEVICE Nvfp4B nvfp4_b(uint32_t w0, uint32_t w1, uint32_t scales) {
   const uint32_t words[2] = {w0, w1};
   Nvfp4B b;
-  const uint32_t pair = nvfp4_lane_scales(__shfl_sync(0xFFFFFFFFu, scales & kUnsignedScales, 0, 4));
+  const uint32_t pair = nvfp4_lane_scales(scales);  // each lane of a column has its scales
   uint32_t lane_scales[2];
   broadcast_f16x2(mul_rn_f16x2(pair, kTwoToThe6F16x2), lane_scales[0], lane_scales[1]);
   for (int half = 0; half < 2; ++half) {
