@@ -25,12 +25,7 @@ static __global__ void read_boxes(const __grid_constant__ CUtensorMap map, int r
   };
   for (int at = first; at < min(first + stages, end); ++at) issue(at);
   for (int at = first; at < end; ++at) {
-    const long long start = clock64();
-    for (uint32_t done = 0; !done; probe::bound(start))
-      asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p;}"
-                   : "=r"(done)
-                   : "r"(address(full + (at - first) % stages)), "r"((at - first) / stages & 1)
-                   : "memory");
+    wait_full(address(full + (at - first) % stages), (at - first) / stages & 1);
     if (at + stages < end) issue(at + stages);
   }
   cycles[blockIdx.x] = clock64() - begin;

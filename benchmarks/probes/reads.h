@@ -12,6 +12,16 @@ static __device__ inline uint32_t load(const uint4* from) {
   return v.x ^ v.y ^ v.z ^ v.w;
 }
 
+// Until the mbarrier at `bar`, an address in shared memory, has left the phase of that parity.
+static __device__ inline void wait_full(uint32_t bar, uint32_t parity) {
+  const long long start = clock64();
+  for (uint32_t done = 0; !done; probe::bound(start))
+    asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p;}"
+                 : "=r"(done)
+                 : "r"(bar), "r"(parity)
+                 : "memory");
+}
+
 template <int U>
 __global__ void __launch_bounds__(1024, 1)
     read_loads(const uint4* data, size_t count, int turns, long long* cycles, uint32_t* never) {
@@ -61,12 +71,7 @@ static __global__ void read_bulk(const char* data, size_t bytes, int turns, uint
   };
   for (uint32_t k = 0; k < min(stages, total); ++k) issue(k);
   for (uint32_t k = 0, slot = 0, parity = 0; k < total; ++k) {
-    const long long start = clock64();
-    for (uint32_t done = 0; !done; probe::bound(start))
-      asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p;}"
-                   : "=r"(done)
-                   : "r"(address(full + slot)), "r"(parity)
-                   : "memory");
+    wait_full(address(full + slot), parity);
     if (k + stages < total) issue(slot);
     if (++slot == stages) slot = 0, parity ^= 1;
   }
