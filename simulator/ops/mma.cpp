@@ -1,41 +1,15 @@
 // mma.sync: the PTX spellings of the warp-wide matrix products over numerics/mma.hpp, which has the arithmetic and the
 // fragment layouts. A row here only tells how many registers each operand has and reads the types from the opcode.
-#include <deque>
-#include <mutex>
-
 #include "ops/mma_forms.hpp"
 
 namespace sim {
 namespace {
 
-using numerics::Arch;
 using numerics::MmaForm;
 using numerics::MmaFunction;
 using numerics::MmaOperands;
 
-// One form as handlers use it; Instr::imm is its address. A function is null where the architecture lacks the form.
-struct Product {
-  MmaForm form;
-  MmaFunction sm90, sm120;
-};
-
-const Product* product_of(const MmaForm& form) {
-  static std::mutex mutex;
-  static std::deque<Product> products;  // a deque keeps its elements where they are
-  const std::lock_guard lock(mutex);
-  for (const Product& p : products)
-    if (p.form == form) return &p;
-  products.push_back({form, find_mma(Arch::kSm90, form), find_mma(Arch::kSm120, form)});
-  return &products.back();
-}
-
-const Product& product(const Instr& i) { return *reinterpret_cast<const Product*>(i.imm); }
-
-MmaFunction function_for(Warp& w, const Instr& i, const Product& p) {
-  const MmaFunction f = w.block->grid->card->cc_major >= 12 ? p.sm120 : p.sm90;
-  if (f == nullptr) fault_missing_mma(w, i, "mma.sync");
-  return f;
-}
+using Product = MmaProduct<MmaForm, MmaFunction, numerics::find_mma>;
 
 // Registers of D (and C), A and B.
 struct Counts {
@@ -54,24 +28,24 @@ void fill(Warp& w, const Instr& i, MmaOperands& o) {
 template <Counts kCounts>
 void multiply(Warp& w, const Instr& i) {
   if (!full_warp(w, i)) return;
-  const Product& p = product(i);
+  const Product& p = Product::of(i);
   MmaOperands o{};
   fill<kCounts>(w, i, o);
-  function_for(w, i, p)(p.form, o);
+  p.function_for(w, i, "mma.sync")(p.form, o);
 }
 
 void multiply_scaled(Warp& w, const Instr& i) {
   if (!full_warp(w, i)) return;
-  const Product& p = product(i);
+  const Product& p = Product::of(i);
   MmaOperands o{};
   fill<Counts{4, 4, 2}>(w, i, o);
   read_scales(w, i, p.form, i.ops + 14, o);
-  function_for(w, i, p)(p.form, o);
+  p.function_for(w, i, "mma.sync")(p.form, o);
 }
 
 Handler with_product(const ptx::Statement& s, Instr& i, Handler handler) {
-  const Product* p = product_of(mma_form_of(s, mma_depth_of(s)));
-  if (p->sm90 == nullptr && p->sm120 == nullptr) return nullptr;
+  const Product* p = Product::of(mma_form_of(s, mma_depth_of(s)));
+  if (!p->exists()) return nullptr;
   i.imm = reinterpret_cast<int64_t>(p);
   return handler;
 }

@@ -1,7 +1,9 @@
 // What the opcodes and operands of mma.sync and mma.sp say, in the terms of numerics/mma.hpp: element types, depth,
-// scales and where they lie; and the fault on a card that has not the form.
+// scales and where they lie; and the functions that multiply a form on each architecture.
 #pragma once
 
+#include <deque>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -80,11 +82,35 @@ inline void read_scales(Warp& w, const Instr& i, const numerics::MmaForm& form, 
   o.thread_b = mma_selector(w, i, slots[5], 0b1111, "thread-id-b");
 }
 
-[[noreturn]] inline void fault_missing_mma(Warp& w, const Instr& i, const char* name) {
-  const Card& card = *w.block->grid->card;
-  fault(w, i, -1,
-        std::string("this ") + name + " does not exist on " + card.name + " (sm_" + std::to_string(card.cc_major) +
-            std::to_string(card.cc_minor) + ")");
-}
+// One form as handlers use it; Instr::imm is its address. A function is null where the architecture lacks the form.
+template <class Form, class Function, Function (*kFind)(numerics::Arch, const Form&)>
+struct MmaProduct {
+  Form form;
+  Function sm90, sm120;
+
+  static const MmaProduct* of(const Form& form) {
+    static std::mutex mutex;
+    static std::deque<MmaProduct> products;  // a deque keeps its elements where they are
+    const std::lock_guard lock(mutex);
+    for (const MmaProduct& p : products)
+      if (p.form == form) return &p;
+    products.push_back({form, kFind(numerics::Arch::kSm90, form), kFind(numerics::Arch::kSm120, form)});
+    return &products.back();
+  }
+  static const MmaProduct& of(const Instr& i) { return *reinterpret_cast<const MmaProduct*>(i.imm); }
+
+  bool exists() const { return sm90 != nullptr || sm120 != nullptr; }
+
+  // For the card that the warp runs on; a fault where it has not the form.
+  Function function_for(Warp& w, const Instr& i, const char* name) const {
+    const Card& card = *w.block->grid->card;
+    const Function f = card.cc_major >= 12 ? sm120 : sm90;
+    if (f == nullptr)
+      fault(w, i, -1,
+            std::string("this ") + name + " does not exist on " + card.name + " (sm_" + std::to_string(card.cc_major) +
+                std::to_string(card.cc_minor) + ")");
+    return f;
+  }
+};
 
 }  // namespace sim

@@ -3,34 +3,16 @@
 // the kind has them. Metadata that names no pattern is a fault: the ISA leaves the product undefined.
 #include "numerics/mma_sparse.hpp"
 
-#include <deque>
-#include <mutex>
-
 #include "ops/mma_forms.hpp"
 
 namespace sim {
 namespace {
 
-using numerics::Arch;
 using numerics::SparseForm;
 using numerics::SparseFunction;
 using numerics::SparseOperands;
 
-// One form as handlers use it; Instr::imm is its address. A function is null where the architecture lacks the form.
-struct Product {
-  SparseForm form;
-  SparseFunction sm90, sm120;
-};
-
-const Product* product_of(const SparseForm& form) {
-  static std::mutex mutex;
-  static std::deque<Product> products;  // a deque keeps its elements where they are
-  const std::lock_guard lock(mutex);
-  for (const Product& p : products)
-    if (p.form == form) return &p;
-  products.push_back({form, find_mma_sparse(Arch::kSm90, form), find_mma_sparse(Arch::kSm120, form)});
-  return &products.back();
-}
+using Product = MmaProduct<SparseForm, SparseFunction, numerics::find_mma_sparse>;
 
 std::string binary(uint32_t bits) {
   std::string text = "0b";
@@ -55,9 +37,8 @@ struct Counts {
 template <Counts kCounts>
 void multiply(Warp& w, const Instr& i) {
   if (!full_warp(w, i)) return;
-  const Product& p = *reinterpret_cast<const Product*>(i.imm);
-  const SparseFunction f = w.block->grid->card->cc_major >= 12 ? p.sm120 : p.sm90;
-  if (f == nullptr) fault_missing_mma(w, i, "mma.sp");
+  const Product& p = Product::of(i);
+  const SparseFunction f = p.function_for(w, i, "mma.sp");
   SparseOperands o{};
   const uint32_t* slot = i.ops;
   for (int k = 0; k < kCounts.d; ++k) o.kept.d[k] = u32(w, *slot++);
@@ -79,8 +60,8 @@ Handler bind(const ptx::Statement& s, Instr& i) {
   form.kept = mma_form_of(s, mma_depth_of(s) / 2);
   form.is_ordered = s.has("sp::ordered_metadata");
   for (const std::string_view token : s.tokens) form.has_kind = form.has_kind || token.starts_with("kind::");
-  const Product* p = product_of(form);
-  if (p->sm90 == nullptr && p->sm120 == nullptr) return nullptr;
+  const Product* p = Product::of(form);
+  if (!p->exists()) return nullptr;
   const ptx::Operand& selector = s.operands[kSelector];
   if (selector.kind != ptx::Operand::Kind::kInteger || selector.value >= static_cast<uint64_t>(selector_count(form)))
     return nullptr;

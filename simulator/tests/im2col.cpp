@@ -9,7 +9,6 @@
 #include <random>
 #include <utility>
 
-#include "numerics/formats.hpp"
 #include "numerics/tensor_map.hpp"
 #include "tensor_kernel.hpp"
 
@@ -208,24 +207,8 @@ class Draw {
 
 void check_load(const Copy& c, const std::string& text, uint32_t offset) {
   const std::vector<uint8_t> memory = random_bytes(c.tensor_bytes(), 3);
-  const Outcome o = run(text, c, memory, offset);
-  REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
-  std::vector<uint8_t> want(kTile);
-  for (uint32_t k = 0; k < kTile; ++k) want[k] = static_cast<uint8_t>(k * 11 + k / 256);
-  // `tile` is 1024-byte aligned in shared memory, so only the offset matters to the swizzle.
-  uint32_t byte = 0;
-  each_byte(c, offset, false, [&](int64_t from, uint32_t to) {
-    const uint8_t fill = c.map.fill == 1 ? (byte % 2 == 0 ? 0xf7 : 0x7f) : 0;
-    want[offset + to] = from >= 0 ? memory[static_cast<size_t>(from)] : fill;
-    ++byte;
-    if (c.map.data_type < 11 || from < 0 || byte % 4 != 0) return;
-    uint32_t word;
-    std::memcpy(&word, &want[offset + to - 3], 4);
-    word = numerics::f32_to_tf32(word, numerics::Round::kNearestEven);
-    std::memcpy(&want[offset + to - 3], &word, 4);
-  });
-  CHECK(o.tile == want);
-  CHECK(o.memory == memory);
+  check_loaded(run(text, c, memory, offset), memory, offset, c.map.data_type, c.map.fill == 1,
+               [&](const auto& f) { each_byte(c, offset, false, f); });
 }
 
 void check_store(const Copy& c, const std::string& opcode, uint32_t offset) {

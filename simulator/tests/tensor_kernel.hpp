@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
 #include <random>
 
+#include "numerics/formats.hpp"
 #include "program.hpp"
 
 namespace sim::test {
@@ -88,6 +90,13 @@ inline std::string store_text(uint32_t rank, const std::string& opcode) {
          ";\n  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group 0;\n";
 }
 
+// What fills shared memory before the copy.
+inline std::vector<uint8_t> unfilled_tile() {
+  std::vector<uint8_t> tile(kTile);
+  for (uint32_t k = 0; k < kTile; ++k) tile[k] = static_cast<uint8_t>(k * 11 + k / 256);
+  return tile;
+}
+
 struct Outcome {
   LaunchResult result;
   std::vector<uint8_t> tile;    // shared memory afterwards
@@ -102,8 +111,7 @@ Outcome run_kernel(const std::string& text, std::vector<T> at, const std::vector
                    const Launch& launch = {.block = {128}, .card = "h200"}) {
   Program program(text);
   Outcome o;
-  o.tile.resize(kTile);
-  for (uint32_t k = 0; k < kTile; ++k) o.tile[k] = static_cast<uint8_t>(k * 11 + k / 256);
+  o.tile = unfilled_tile();
   alignas(64) static std::array<uint8_t, 1 << 20> storage;  // tensors are 16-byte aligned
   REQUIRE(memory.size() <= storage.size());
   std::copy(memory.begin(), memory.end(), storage.begin());
@@ -121,6 +129,30 @@ inline std::vector<uint8_t> random_bytes(size_t count, uint32_t seed) {
   std::vector<uint8_t> bytes(count);
   for (uint8_t& b : bytes) b = static_cast<uint8_t>(random());
   return bytes;
+}
+
+// A load of `memory` at `offset`: nothing but the bytes that `each_byte(f)` names changed. It calls f(where in memory,
+// or less than 0 outside the tensor; where in the box), byte after byte of whole elements; `type` is the map's.
+template <class EachByte>
+void check_loaded(const Outcome& o, const std::vector<uint8_t>& memory, uint32_t offset, uint32_t type, bool fills_nan,
+                  const EachByte& each_byte) {
+  REQUIRE_MESSAGE(o.result.status == LaunchResult::Status::kOk, o.result.report);
+  const bool is_tf32 = type >= 11;
+  std::vector<uint8_t> want = unfilled_tile();
+  // `tile` is 1024-byte aligned in shared memory, so only the offset matters to the swizzle.
+  uint32_t byte = 0;
+  each_byte([&](int64_t from, uint32_t to) {
+    const uint8_t fill = fills_nan ? (byte % 2 == 0 ? 0xf7 : 0x7f) : 0;
+    want[offset + to] = from >= 0 ? memory[static_cast<size_t>(from)] : fill;
+    ++byte;
+    if (!is_tf32 || from < 0 || byte % 4 != 0) return;
+    uint32_t word;
+    std::memcpy(&word, &want[offset + to - 3], 4);
+    word = numerics::f32_to_tf32(word, numerics::Round::kNearestEven);
+    std::memcpy(&want[offset + to - 3], &word, 4);
+  });
+  CHECK(o.tile == want);
+  CHECK(o.memory == memory);
 }
 
 inline void check_fault(const Outcome& o, LaunchResult::Status status, const std::string& text) {

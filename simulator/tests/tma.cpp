@@ -9,7 +9,6 @@
 #include <functional>
 #include <random>
 
-#include "numerics/formats.hpp"
 #include "numerics/tensor_map.hpp"
 #include "tensor_kernel.hpp"
 
@@ -134,19 +133,8 @@ Tensor random_tensor(std::mt19937& random) {
 
 void check_load(const Tensor& t, const std::string& text, uint32_t offset) {
   const std::vector<uint8_t> memory = random_bytes(t.bytes(), 3);
-  const Outcome o = run(text, t, memory, offset);
-  REQUIRE_MESSAGE(o.result.status == Status::kOk, o.result.report);
-  std::vector<uint8_t> want(kTile);
-  for (uint32_t k = 0; k < kTile; ++k) want[k] = static_cast<uint8_t>(k * 11 + k / 256);
-  // `tile` is 1024-byte aligned in shared memory, so only the offset matters to the swizzle.
-  uint32_t byte = 0;
-  each_byte(t, offset, false, [&](int64_t from, uint32_t to) {
-    const uint8_t fill = t.fills_nan ? (byte % 2 == 0 ? 0xf7 : 0x7f) : 0;
-    want[offset + to] = from >= 0 ? memory[static_cast<size_t>(from)] : fill;
-    ++byte;
-  });
-  CHECK(o.tile == want);
-  CHECK(o.memory == memory);
+  check_loaded(run(text, t, memory, offset), memory, offset, t.type, t.fills_nan,
+               [&](const auto& f) { each_byte(t, offset, false, f); });
 }
 
 TEST_CASE("random loads") {
