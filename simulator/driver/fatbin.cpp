@@ -7,8 +7,9 @@
 #include "driver/fatbin.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <climits>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -59,6 +60,17 @@ std::string_view target_of(std::string_view ptx) {
   const size_t begin = ptx.find_first_not_of(" \t", at + 7);
   if (begin == std::string_view::npos) return {};
   return ptx.substr(begin, ptx.find_first_of(", \t\r\n", begin) - begin);
+}
+
+// The major version behind `.version`, whose place is `at`; 0 when no number stands there. It ends with the image: a
+// file's bytes have no zero behind them.
+int major_version(std::string_view ptx, size_t at) {
+  ptx.remove_prefix(at + std::strlen(".version"));
+  ptx.remove_prefix(std::min(ptx.size(), ptx.find_first_not_of(" \t\r\n")));
+  int major = 0;
+  const bool too_large =
+      std::from_chars(ptx.data(), ptx.data() + ptx.size(), major).ec == std::errc::result_out_of_range;
+  return too_large ? INT_MAX : major;
 }
 
 struct Target {
@@ -200,7 +212,7 @@ std::string find_ptx(const void* image, size_t bytes, const Card& card) {
   if (version == std::string_view::npos)
     throw ImageError(ImageError::Kind::kInvalidImage, "the image is neither a fatbin nor PTX text (no .version in it)");
   if (target.empty()) throw ImageError(ImageError::Kind::kInvalidPtx, "the PTX has no .target");
-  if (std::atoi(ptx.data() + version + std::strlen(".version")) > kNewestPtx)
+  if (major_version(ptx, version) > kNewestPtx)
     throw ImageError(ImageError::Kind::kNewerPtx, "the PTX is of a version above " + std::to_string(kNewestPtx));
   if (!target_runs_on(target, card))
     throw ImageError(ImageError::Kind::kInvalidPtx, "the PTX is for " + std::string(target) + "; the simulated " +

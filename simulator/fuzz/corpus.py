@@ -43,6 +43,7 @@ def small_fatbins() -> list[bytes]:
         fatbin((1, 0, b"no target")),
         fatbin(),
         *text.values(),
+        b".target sm_90\n.version",  # ends where its number should be: once read past the end
     ]
     return whole + [image[: len(image) - 24] for image in whole[:2]]
 

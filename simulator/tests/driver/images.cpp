@@ -11,6 +11,7 @@
 #include <vector>
 
 extern "C" const char* simLastReport();
+extern "C" const char* simDisassemble(const void* image, size_t bytes, const char* name, const char* kernel);
 
 namespace {
 
@@ -130,6 +131,19 @@ TEST_CASE("a file with nvcc's wrapper around a pointer is an error and never a c
   CUmodule module = nullptr;
   CHECK(name_of(cuModuleLoad(&module, path.c_str())) == "CUDA_ERROR_INVALID_IMAGE");
   std::remove(path.c_str());
+}
+
+TEST_CASE("an image of known length ends there, though digits stand behind it") {
+  Context context;
+  const std::string inside = ".target sm_120f\n.version";
+  const std::string whole = inside + " 99.0\n";
+  const auto report_of = [&](size_t bytes) {
+    CHECK(simDisassemble(whole.data(), bytes, "image", "") == nullptr);
+    return std::string(simLastReport());
+  };
+  CHECK(report_of(whole.size()).find("version above 9") != std::string::npos);
+  CHECK(report_of(inside.size()).find("version above 9") == std::string::npos);
+  CHECK(load(".version 99999999999999999999.0\n.target sm_120f\n") == "CUDA_ERROR_UNSUPPORTED_PTX_VERSION");
 }
 
 TEST_CASE("images without PTX that can run say what to do") {
