@@ -25,10 +25,18 @@ void join(SharedForeign& to, const SharedForeign& from) {
   if (grown) to = std::move(grown);
 }
 
+namespace {
+
+void join_phases(std::vector<uint32_t>& to, const std::vector<uint32_t>& from) {
+  if (to.size() < from.size()) to.resize(from.size());
+  for (size_t n = 0; n < from.size(); ++n) to[n] = std::max(to[n], from[n]);
+}
+
+}  // namespace
+
 void Clock::join(const Clock& o) {
   checkers::join(warps, o.warps);
-  if (phases.size() < o.phases.size()) phases.resize(o.phases.size());
-  for (size_t n = 0; n < o.phases.size(); ++n) phases[n] = std::max(phases[n], o.phases[n]);
+  join_phases(phases, o.phases);
   checkers::join(foreign, o.foreign);
 }
 
@@ -42,6 +50,30 @@ void Clock::join_foreign(const SharedForeign& from, uint64_t block) {
   if (from == nullptr) return;
   if (const auto own = from->find(block); own != from->end()) checkers::join(warps, *own->second);
   checkers::join(foreign, from);
+}
+
+void ClusterKnowledge::Part::join(const Part& o) {
+  checkers::join(blocks, o.blocks);
+  join_phases(phases, o.phases);
+}
+
+void ClusterKnowledge::join(const ClusterKnowledge& o) {
+  seen.join(o.seen);
+  for (int space = 0; space < 2; ++space) fenced[space].join(o.fenced[space]);
+}
+
+ClusterKnowledge Knowledge::for_cluster(uint64_t block) const {
+  const auto part = [=](const Clock& c) { return ClusterKnowledge::Part{c.as_foreign(block), c.phases}; };
+  return {part(seen), {part(fenced[0]), part(fenced[1])}};
+}
+
+void Knowledge::join(const ClusterKnowledge& o, uint64_t block) {
+  const auto take = [=](Clock& to, const ClusterKnowledge::Part& from) {
+    to.join_foreign(from.blocks, block);
+    join_phases(to.phases, from.phases);
+  };
+  take(seen, o.seen);
+  for (int space = 0; space < 2; ++space) take(fenced[space], o.fenced[space]);
 }
 
 }  // namespace sim::checkers

@@ -113,6 +113,19 @@ struct Clock {
   void join_foreign(const SharedForeign& from, uint64_t block);
 };
 
+// What a block lets the others of its cluster know: of the warps of any block, through either proxy, and which phases
+// of the cluster's mbarriers are over.
+struct ClusterKnowledge {
+  struct Part {
+    SharedForeign blocks;
+    std::vector<uint32_t> phases;
+    void join(const Part& o);
+  };
+  Part seen, fenced[2];
+
+  void join(const ClusterKnowledge& o);
+};
+
 // The clock of ordinary happens-before, and the part of it that a fence has carried into the asynchronous proxy, for
 // shared and for global memory.
 struct Knowledge {
@@ -124,6 +137,9 @@ struct Knowledge {
     fenced[0].join(o.fenced[0]);
     fenced[1].join(o.fenced[1]);
   }
+  // The same from and for other blocks of the cluster; `block` is the own one.
+  ClusterKnowledge for_cluster(uint64_t block) const;
+  void join(const ClusterKnowledge& o, uint64_t block);
 };
 
 }  // namespace sim::checkers

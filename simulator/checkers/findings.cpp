@@ -14,7 +14,11 @@ std::string hex(uint64_t value) {
 }  // namespace
 
 std::string buffer_text(const Block& block, const std::byte* p, bool is_shared) {
-  if (is_shared) return "shared memory + " + hex(static_cast<uint64_t>(p - block.shared));
+  if (is_shared) {
+    const Block* const home = home_of(block, p);
+    if (home == nullptr || home == &block) return "shared memory + " + hex(static_cast<uint64_t>(p - block.shared));
+    return "shared memory + " + hex(static_cast<uint64_t>(p - home->shared)) + " of block " + to_string(home->id);
+  }
   const uint64_t address = reinterpret_cast<uint64_t>(p);
   for (const GlobalVariable& v : block.grid->kernel->module->globals)
     if (address >= v.address && address < v.address + v.bytes)

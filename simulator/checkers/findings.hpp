@@ -11,7 +11,8 @@
 
 namespace sim::checkers {
 
-// "shared memory + 0x400", "byte 64 of w2_scale (cuMemAlloc #12, 4096 bytes)"
+// "shared memory + 0x400", "shared memory + 0x400 of block (1,0,0)" where that is another than `block`, "byte 64 of
+// w2_scale (cuMemAlloc #12, 4096 bytes)"
 std::string buffer_text(const Block& block, const std::byte* p, bool is_shared);
 // "kernels/gemm/demo.cuh:212 st.shared.u32 (in load(), called at demo.cu:31)"
 std::string instruction_text(const Kernel& kernel, uint32_t pc);

@@ -42,7 +42,7 @@ void InitChecker::block_ends(Block& block) {
 }
 
 void InitChecker::touch(const Warp& w, const Instr& i, uint32_t lane, std::vector<uint8_t>& written, size_t at,
-                        uint64_t bytes, bool reads, bool writes, bool is_shared) {
+                        uint64_t bytes, bool reads, bool writes, const Block* home) {
   const auto first = written.begin() + static_cast<std::ptrdiff_t>(at),
              end = first + static_cast<std::ptrdiff_t>(bytes);
   if (reads && !are_all_set(&*first, bytes)) {
@@ -50,8 +50,8 @@ void InitChecker::touch(const Warp& w, const Instr& i, uint32_t lane, std::vecto
     if (missing != 0 && (bytes <= kScalar || static_cast<uint64_t>(missing) == bytes) &&
         findings_.is_new("init", i.pc, 0)) {
       const uint64_t byte = static_cast<uint64_t>(std::find(first, end, 0) - written.begin());
-      const std::string buffer = is_shared
-                                     ? buffer_text(*w.block, w.block->shared + byte, true)
+      const std::string buffer = home != nullptr
+                                     ? buffer_text(*w.block, home->shared + byte, true)
                                      : "local memory + " + std::to_string(byte % std::max(w.kernel->local_bytes, 1u));
       findings_.add(w, i.pc, 1u << lane, "init", buffer,
                     "reads " + std::to_string(missing) + " of " + std::to_string(bytes) +
@@ -93,39 +93,39 @@ void InitChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const P
     }
   }
   if (m.space != Space::kShared && m.space != Space::kLocal) return;
-  Written& written = written_of(*w.block);
+  const Block& home = m.home != nullptr ? *m.home : *w.block;
+  Written& written = written_of(home);
   const bool is_shared = m.space == Space::kShared;
   std::vector<uint8_t>& bytes = is_shared ? written.shared : written.local;
   if (is_shared && is_row) {
-    uint8_t* const row = bytes.data() + (at.base - w.block->shared);
+    uint8_t* const row = bytes.data() + (at.base - home.shared);
     if (!reads || are_all_set(row, kWarpSize * m.bytes)) {
       if (writes) std::memset(row, 1, kWarpSize * m.bytes);
       return;
     }
   } else if (is_shared && !writes && at.shape == Pointers::Shape::kOffsets) {
-    const uint8_t* const base = bytes.data() + (at.base - w.block->shared);
+    const uint8_t* const base = bytes.data() + (at.base - home.shared);
     if (m.bytes == 4 && are_all_set<uint32_t>(base, at.offset)) return;
     if (m.bytes == 8 && are_all_set<uint64_t>(base, at.offset)) return;
   }
   for (uint32_t left = w.mask; left != 0; left &= left - 1) {
     const int lane = std::countr_zero(left);
     const std::byte* const p = at.of(lane, m.bytes);
-    const size_t offset = is_shared ? static_cast<size_t>(p - w.block->shared)
+    const size_t offset = is_shared ? static_cast<size_t>(p - home.shared)
                                     : w.index * local_bytes(*w.block) + static_cast<size_t>(p - w.local);
-    touch(w, i, static_cast<uint32_t>(lane), bytes, offset, m.bytes, reads, writes, is_shared);
+    touch(w, i, static_cast<uint32_t>(lane), bytes, offset, m.bytes, reads, writes, is_shared ? &home : nullptr);
   }
 }
 
 void InitChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t, uint64_t,
                            Order, Scope) {
   if (use == MbarrierUse::kInit)
-    touch(w, i, static_cast<uint32_t>(lane), written_of(*w.block).shared, address - Block::kSharedBase, 8, false, true,
-          true);
+    touch(w, i, static_cast<uint32_t>(lane), written_of(*w.block).shared, address - w.block->shared_base, 8, false,
+          true, w.block);
 }
 
 // What a copy is to write counts as written from its issue on: reading it too early is the race checker's matter.
 void InitChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation& o) {
-  Written& written = written_of(*w.block);
   Memory& memory = *w.block->grid->memory;
   bool is_any_read = false, is_any_written = false;
   o.each_range([&](const AsyncRange& r) {
@@ -136,9 +136,11 @@ void InitChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
       is_any_written |= memory.unwritten(address, r.bytes) != r.bytes;
       return;
     }
-    const auto at = static_cast<size_t>(r.begin - w.block->shared);
+    const Block& home = *home_of(*w.block, r.begin);
+    Written& written = written_of(home);
+    const auto at = static_cast<size_t>(r.begin - home.shared);
     if (r.is_write) {
-      touch(w, i, static_cast<uint32_t>(lane), written.shared, at, r.bytes, false, true, true);
+      touch(w, i, static_cast<uint32_t>(lane), written.shared, at, r.bytes, false, true, &home);
       return;
     }
     const auto first = written.shared.begin() + static_cast<std::ptrdiff_t>(at);

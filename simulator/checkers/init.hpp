@@ -33,8 +33,9 @@ class InitChecker : public Observer {
     }
     return *last_;
   }
+  // `home`: the block whose shared memory `written` is of, nullptr: it is of local memory.
   void touch(const Warp& w, const Instr& i, uint32_t lane, std::vector<uint8_t>& written, size_t at, uint64_t bytes,
-             bool reads, bool writes, bool is_shared);
+             bool reads, bool writes, const Block* home);
   void touch_global(const Warp& w, const Instr& i, uint32_t lane, const std::byte* p, uint64_t bytes, bool reads,
                     bool writes);
 

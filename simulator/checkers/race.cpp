@@ -2,10 +2,11 @@
 #include "checkers/race.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sim::checkers {
 
-RaceChecker::RaceChecker(const Grid& grid) : grid_(grid) {}
+RaceChecker::RaceChecker(const Grid& grid) : grid_(grid), has_clusters_(grid.cluster.count() > 1) {}
 
 BlockClocks& RaceChecker::clocks_of(const Block& block) {
   if (&block != last_block_) {
@@ -18,6 +19,10 @@ BlockClocks& RaceChecker::clocks_of(const Block& block) {
 void RaceChecker::block_starts(Block& block) {
   auto clocks = std::make_unique<BlockClocks>();
   clocks->block = &block;
+  if (has_clusters_) {
+    clocks->cluster = &clusters_[block.cluster->index];
+    ++clocks->cluster->blocks;
+  }
   clocks->shared.resize_shared(block.shared_bytes);
   clocks->known.assign(block.warps.size() * grid_.kernel->code.size(), 0);
   clocks->warps.resize(block.warps.size());
@@ -33,6 +38,10 @@ void RaceChecker::block_starts(Block& block) {
 
 void RaceChecker::block_ends(Block& block) {
   check_left(block);
+  if (has_clusters_) {
+    check_end(block);
+    if (--clocks_of(block).cluster->blocks == 0) clusters_.erase(block.cluster->index);
+  }
   blocks_.erase(&block);
   last_block_ = nullptr;
 }
@@ -87,7 +96,7 @@ void RaceChecker::warp_sync(Warp& w, const Instr&, uint32_t members) {
   // Lanes with something of their own that a later fence or write needs stay apart.
   bool is_plain = true;
   each_class(lanes, members, [&](LaneClass& c) {
-    is_plain &= c.released == joined.released && !c.observed_here && !c.observed_wide;
+    is_plain &= c.released == joined.released && !c.has_observed();
     c.fenced_at[0] = c.fenced_at[1] = 0;  // published
   });
   if (!is_plain) {
@@ -117,6 +126,10 @@ void RaceChecker::fence(Warp& w, const Instr&, Fence kind, Order order, Scope sc
     if (kind == Fence::kProxyTensorMap) return;
     if (order != Order::kRelease) {
       if (c.observed_here) k.join(*c.observed_here);
+      if (c.observed_cluster && scope >= Scope::kCluster) {
+        k.join(*c.observed_cluster, w.block->index);
+        c.observed_cluster = nullptr;
+      }
       if (c.observed_wide && scope >= Scope::kGpu) {
         k.seen.join_foreign(c.observed_wide, w.block->index);
         k.fenced[1].join_foreign(c.observed_wide_fenced, w.block->index);
@@ -137,6 +150,7 @@ void RaceChecker::fence(Warp& w, const Instr&, Fence kind, Order order, Scope sc
 }
 
 void RaceChecker::barrier_arrive(Warp& w, const Instr&, uint32_t id, bool, Order order) {
+  if (has_clusters_ && id == kClusterBarrier) return arrive_at_cluster(w, order);
   BlockClocks& block = clocks_of(*w.block);
   WarpLanes& lanes = block.warps[w.index];
   begin(lanes);
@@ -149,6 +163,10 @@ void RaceChecker::barrier_arrive(Warp& w, const Instr&, uint32_t id, bool, Order
 
 void RaceChecker::barrier_complete(Block& b, uint32_t id) {
   BlockClocks& block = clocks_of(b);
+  if (has_clusters_ && id == kClusterBarrier) {
+    block.cluster->left = std::exchange(block.cluster->barrier, {});
+    return;
+  }
   block.left[id] = std::move(block.barriers[id]);
   block.barriers[id] = Knowledge{};
 }
@@ -157,6 +175,7 @@ void RaceChecker::barrier_leave(Warp& w, uint32_t id, uint32_t members) {
   BlockClocks& block = clocks_of(*w.block);
   WarpLanes& lanes = block.warps[w.index];
   each_class(lanes, members, [&](LaneClass& c) {
+    if (has_clusters_ && id == kClusterBarrier) return c.knowledge.join(block.cluster->left, w.block->index);
     c.knowledge.join(block.left[id]);
     if (id != kClusterBarrier) c.fenced_at[0] = c.fenced_at[1] = 0;  // published
   });
@@ -166,7 +185,7 @@ void RaceChecker::barrier_leave(Warp& w, uint32_t id, uint32_t members) {
   for (LaneClass& c : lanes.classes) {
     const auto same = std::find_if(merged.begin(), merged.end(), [&](const LaneClass& m) {
       return (m.mask & members) != 0 && (c.mask & members) != 0 && m.released == c.released && !m.observed_here &&
-             !c.observed_here && m.observed_wide == c.observed_wide;
+             !c.observed_here && m.observed_cluster == c.observed_cluster && m.observed_wide == c.observed_wide;
     });
     if (same != merged.end())
       same->mask |= c.mask;
@@ -203,6 +222,7 @@ uint32_t RaceChecker::event_of(Warp& w, const Instr& i, Order order, Scope scope
   e.block = w.block->index;
   e.warp = static_cast<uint16_t>(w.index);
   e.is_strong = order != Order::kWeak;
+  e.is_far = scope >= Scope::kCluster;
   e.is_wide = scope >= Scope::kGpu;
   e.is_mbarrier = is_mbarrier;
   e.bytes = static_cast<uint8_t>(bytes);

@@ -33,7 +33,9 @@ struct LaneClass {
   uint32_t fenced_at[2] = {0, 0};            // the lanes' own accesses up to this epoch are in the asynchronous proxy
   std::shared_ptr<const Released> released;  // of the last releasing fence
   std::shared_ptr<Knowledge> observed_here;  // by relaxed reads, until a fence acquires it: from the own block,
-  SharedForeign observed_wide, observed_wide_fenced;  // and from any
+  std::shared_ptr<ClusterKnowledge> observed_cluster;  // from its cluster,
+  SharedForeign observed_wide, observed_wide_fenced;   // and from any
+  bool has_observed() const { return observed_here || observed_cluster || observed_wide; }
 };
 
 struct WarpLanes {
@@ -44,22 +46,32 @@ struct WarpLanes {
 
 // What releases left at an address.
 struct SyncVariable {
-  SharedForeign wide, wide_fenced;              // of gpu and sys scope, by any block
-  std::unordered_map<uint64_t, Knowledge> own;  // by block: all of its releases
+  SharedForeign wide, wide_fenced;                         // of gpu and sys scope, by any block
+  std::unordered_map<uint64_t, ClusterKnowledge> cluster;  // by cluster: those of its scope or a wider one
+  std::unordered_map<uint64_t, Knowledge> own;             // by block: all of its releases
 };
 
 struct MbarrierClock {
   uint32_t id = 0;
   uint64_t phase = 0;  // phases that `done` covers
   Knowledge arrived, done;
-  uint32_t alone = 0;        // the thread whose arrival alone ended a phase, and
-  uint64_t alone_until = 0;  // the phases that it so knows to be over
+  ClusterKnowledge arrived_far, done_far;  // by arrivals of other blocks
+  uint64_t alone = 0;                      // the thread whose arrival alone ended a phase, and
+  uint64_t alone_until = 0;                // the phases that it so knows to be over
+};
+
+// Of a cluster of several blocks. Its mbarriers are counted together: what is known of phases goes from block to block.
+struct ClusterClocks {
+  uint32_t blocks = 0;             // that have not ended
+  ClusterKnowledge barrier, left;  // of barrier.cluster: the generation in progress, and the last one
+  uint32_t next_mbarrier = 0;
 };
 
 struct BlockClocks {
   Block* block = nullptr;
   std::vector<WarpLanes> warps;
   Shadow shared;
+  ClusterClocks* cluster = nullptr;   // nullptr: alone in it
   Knowledge barriers[kBarriers + 1];  // of the generation in progress
   Knowledge left[kBarriers + 1];      // of the last one
   std::unordered_map<uint32_t, MbarrierClock> mbarriers;
@@ -93,9 +105,10 @@ class RaceChecker : public Observer {
   // One lane's access while it is held against the shadow.
   struct Accessor {
     Accessor(BlockClocks& o, Warp& w, const LaneClass& c, uint32_t l, uint32_t e, bool writes, bool in_shared)
-        : own(&o), warp(&w), lanes(&c), lane(l), event(e), is_write(writes), is_shared(in_shared) {}
+        : own(&o), home(&o), warp(&w), lanes(&c), lane(l), event(e), is_write(writes), is_shared(in_shared) {}
 
     BlockClocks* own;
+    BlockClocks* home;  // of the block whose shared memory it is
     Warp* warp;
     const LaneClass* lanes;
     uint32_t lane;
@@ -112,9 +125,9 @@ class RaceChecker : public Observer {
     uint32_t bit() const { return 1u << lane; }
   };
   // The memory in which `p` lies for this access, and its offset or address there.
-  Shadow& shadow_of(const Accessor& a) { return a.is_shared ? a.own->shared : global_; }
+  Shadow& shadow_of(const Accessor& a) { return a.is_shared ? a.home->shared : global_; }
   static uint64_t place_of(const Accessor& a, const std::byte* p) {
-    return a.is_shared ? static_cast<uint64_t>(p - a.own->block->shared) : reinterpret_cast<uint64_t>(p);
+    return a.is_shared ? static_cast<uint64_t>(p - a.home->block->shared) : reinterpret_cast<uint64_t>(p);
   }
   static Row& row_at(const Accessor& a, Shadow& shadow, uint64_t at) {
     return a.is_shared ? shadow.shared(at) : shadow.global(at);
@@ -122,6 +135,11 @@ class RaceChecker : public Observer {
   bool is_weak_write(const Accessor& a) const { return a.is_write && !events_[a.event].is_strong; }
 
   BlockClocks& clocks_of(const Block& block);
+  bool is_same_cluster(uint64_t block, uint64_t other) const;
+  // Whether the scope of a strong access takes in all that can reach the memory.
+  bool reaches_all(const Event& e, bool is_shared) const {
+    return e.is_wide || (is_shared && (e.is_far || !has_clusters_));
+  }
   WarpLanes& lanes_of(const Warp& w) { return clocks_of(*w.block).warps[w.index]; }
   // Begins a new epoch if the last one was released.
   void begin(WarpLanes& lanes) {
@@ -160,9 +178,17 @@ class RaceChecker : public Observer {
   void tell_race(const Accessor& a, const Entry& other, const std::byte* p, bool is_unfenced);
   const LaneClass& class_of(WarpLanes& lanes, uint32_t lane) const;
 
+  bool are_strong(const Event& x, const Event& y) const;
+
+  // race_cluster.cpp: what blocks of a cluster let each other know
+  void arrive_at_cluster(Warp& w, Order order);
+  void arrive_far(Warp& w, int lane, MbarrierClock& m, Order order, Scope scope);
+  void check_started(const Warp& w, const Instr& i, const LaneClass& c, const std::byte* p);
+  void check_end(Block& block);
+
   // race_variable.cpp: strong accesses as synchronisation
-  void acquire_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide);
-  void release_at(Warp& w, uint64_t address, uint32_t mask, Order order, bool is_wide);
+  void acquire_at(Warp& w, uint64_t address, uint32_t mask, Order order, Scope scope);
+  void release_at(Warp& w, uint64_t address, uint32_t mask, Order order, Scope scope);
   void synchronise(Warp& w, const MemoryAccess& a, const Pointers& at);
 
   // race_async.cpp
@@ -174,6 +200,8 @@ class RaceChecker : public Observer {
   void check_left(Block& block);
 
   const Grid& grid_;
+  const bool has_clusters_;  // of several blocks
+  std::unordered_map<uint64_t, ClusterClocks> clusters_;
   std::unordered_map<const Block*, std::unique_ptr<BlockClocks>> blocks_;
   const Block* last_block_ = nullptr;
   BlockClocks* last_clocks_ = nullptr;

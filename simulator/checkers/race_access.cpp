@@ -5,15 +5,11 @@
 #include "checkers/race.hpp"
 
 namespace sim::checkers {
-namespace {
-
 // Strong accesses that include each other's thread in their scope and overlap completely do not race.
-bool are_strong(const Event& x, const Event& y) {
+bool RaceChecker::are_strong(const Event& x, const Event& y) const {
   if (!x.is_strong || !y.is_strong || (x.bytes != y.bytes && x.bytes != 0 && y.bytes != 0)) return false;
-  return x.block == y.block || (x.is_wide && y.is_wide);
+  return x.block == y.block || (x.is_wide && y.is_wide) || (x.is_far && y.is_far && is_same_cluster(x.block, y.block));
 }
-
-}  // namespace
 
 const LaneClass& RaceChecker::class_of(WarpLanes& lanes, uint32_t lane) const {
   return *std::find_if(lanes.classes.begin(), lanes.classes.end(),
@@ -30,6 +26,10 @@ void RaceChecker::access(Warp& w, const Instr& i, const MemoryAccess& m, const P
   const bool is_row = at.shape == Pointers::Shape::kRow && m.space != Space::kGeneric && m.bytes % 4 == 0;
   for (const LaneClass& c : lanes.classes) {
     Accessor a(own, w, c, 0, event, m.access != Access::kRead, m.space == Space::kShared);
+    if (m.home != nullptr) {
+      a.home = &clocks_of(*m.home);
+      if ((c.mask & w.mask) != 0) check_started(w, i, c, at.of(std::countr_zero(c.mask & w.mask), m.bytes));
+    }
     if (is_row && c.mask == 0xffffffffu && place_of(a, at.base) % 4 == 0) {
       touch_row(a, at.base, m.bytes / 4);
       continue;
@@ -105,7 +105,7 @@ void RaceChecker::touch_word(Accessor& a, Shadow& shadow, Cell& c, std::byte* p)
 
 void RaceChecker::touch_cell(Accessor& a, Shadow& shadow, Cell& c, const std::byte* p) {
   const Event& me = events_[a.event];
-  if (c.count != 0 && (c.strong == 0 || !me.is_strong || c.strong != me.bytes || !(me.is_wide || a.is_shared))) {
+  if (c.count != 0 && (c.strong == 0 || !me.is_strong || c.strong != me.bytes || !reaches_all(me, a.is_shared))) {
     // Entries that are settled are not needed any more once this access is a write.
     uint8_t kept = 0;
     for (uint8_t n = 0; n < c.count; ++n)
@@ -123,8 +123,8 @@ bool RaceChecker::settles(Accessor& a, const Entry& e, const std::byte* p) {
   if (e.event == a.sure[0] || e.event == a.sure[1]) return true;
   const Event &me = events_[a.event], &other = events_[e.event];
   if (other.is_mbarrier && !me.is_mbarrier && a.is_shared) {
-    const auto address = static_cast<uint32_t>(p - a.own->block->shared + Block::kSharedBase) & ~7u;
-    if (a.own->mbarriers.contains(address) && findings_.is_new("live", me.pc, other.pc))
+    const auto address = static_cast<uint32_t>(p - a.home->block->shared + a.home->block->shared_base) & ~7u;
+    if (a.home->mbarriers.contains(address) && findings_.is_new("live", me.pc, other.pc))
       findings_.add(*a.warp, me.pc, a.bit(), "sync", buffer_text(*a.own->block, p, true),
                     std::string(a.is_write ? "writes" : "reads") + " an mbarrier that is in use, last by\n  " +
                         instruction_text(*grid_.kernel, other.pc) + "  " +
@@ -166,9 +166,9 @@ bool RaceChecker::is_before(const Accessor& a, const Entry& e, uint32_t self, bo
   if (other.copy) {
     const Copy& copy = *other.copy;
     const auto is_told = [&](const Clock& c) {
-      return is_here && std::any_of(copy.told.begin(), copy.told.end(), [&](const auto& at) {
-               return at.first < c.phases.size() && c.phases[at.first] > at.second;
-             });
+      return (is_here || is_same_cluster(other.block, a.own->block->index)) &&
+             std::any_of(copy.told.begin(), copy.told.end(),
+                         [&](const auto& at) { return at.first < c.phases.size() && c.phases[at.first] > at.second; });
     };
     if (is_told(k.seen)) {
       is_unfenced = needs_fence && !is_told(fenced);
@@ -187,7 +187,7 @@ bool RaceChecker::is_before(const Accessor& a, const Entry& e, uint32_t self, bo
 
 void RaceChecker::add(Accessor& a, Shadow& shadow, Cell& c) {
   const Event& me = events_[a.event];
-  const uint8_t strong = me.is_strong && !me.is_async && (me.is_wide || a.is_shared) ? me.bytes : 0;
+  const uint8_t strong = me.is_strong && !me.is_async && reaches_all(me, a.is_shared) ? me.bytes : 0;
   c.strong = c.count == 0 || c.strong == strong ? strong : 0;
   // A lane's later access stands for its earlier ones of the same kind.
   const auto is_replaced = [&](Entry& e) {
@@ -252,7 +252,8 @@ void RaceChecker::tell_race(const Accessor& a, const Entry& e, const std::byte* 
   if (!is_unfenced && other.copy && other.copy->done_at == 0 && other.copy->told.empty())
     what += "; nothing has waited for that copy";
   else if (me.is_strong && other.is_strong && other.block != me.block)
-    what += "; a .cta or .cluster scope does not reach the other block";
+    what += is_same_cluster(other.block, me.block) ? "; a .cta scope does not reach the other block"
+                                                   : "; a .cta or .cluster scope does not reach the other block";
   else if (me.is_strong && other.is_strong && other.bytes != me.bytes)
     what += "; they differ in size";
   else if (!is_unfenced && other.block == me.block && other.warp == me.warp && !other.copy)

@@ -12,7 +12,8 @@ namespace {
 constexpr uint64_t kTensorMapBytes = 128;
 
 std::string object_text(const Block& block, uint32_t address) {
-  return buffer_text(block, block.shared + (address - Block::kSharedBase), true);
+  const Block& home = *home_of(block, address);
+  return buffer_text(block, home.shared + (address - home.shared_base), true);
 }
 
 // Phases of the mbarrier that the lanes know to be over.
@@ -20,6 +21,9 @@ uint64_t known_phases(const LaneClass& c, uint32_t id) {
   const std::vector<uint32_t>& phases = c.knowledge.seen.phases;
   return id < phases.size() ? phases[id] : 0;
 }
+
+// A thread of any block.
+uint64_t thread_in_grid(const Warp& w, int lane) { return w.block->index << 10 | thread_of(w, lane); }
 
 // Whether arrivals of `count` are all that the phase in progress awaits and has ever awaited.
 bool ends_alone(const Block& block, uint32_t address, uint32_t count) {
@@ -35,61 +39,70 @@ bool ends_alone(const Block& block, uint32_t address, uint32_t count) {
 
 // An operation on the 8 bytes of an mbarrier: strong, of the generic proxy; init and inval are ordinary writes.
 void RaceChecker::touch_mbarrier(Warp& w, const Instr& i, uint32_t mask, uint32_t address, Order order, bool is_write) {
-  BlockClocks& own = clocks_of(*w.block);
+  Block& block = *home_of(*w.block, address);
+  BlockClocks &own = clocks_of(*w.block), &home = clocks_of(block);
   WarpLanes& lanes = own.warps[w.index];
   begin(lanes);
-  const uint32_t event = event_of(w, i, order, Scope::kCta, 8, true);
+  const uint32_t offset = address - block.shared_base;
+  const uint32_t event = event_of(w, i, order, Scope::kCluster, 8, true);
   // A test in a loop: nothing but mbarrier operations has come since, or its entry would be gone.
-  if (!is_write && own.shared.has_read(address - Block::kSharedBase, 8, event, mask)) return;
+  if (!is_write && home.shared.has_read(offset, 8, event, mask)) return;
   for (const LaneClass& c : lanes.classes) {
     Accessor a(own, w, c, 0, event, is_write, true);
+    a.home = &home;
+    if ((c.mask & mask) != 0) check_started(w, i, c, block.shared + offset);
     for (uint32_t left = c.mask & mask; left != 0; left &= left - 1) {
       a.lane = static_cast<uint32_t>(std::countr_zero(left));
-      touch(a, w.block->shared + (address - Block::kSharedBase), 8);
+      touch(a, block.shared + offset, 8);
     }
   }
 }
 
 void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, MbarrierUse use, uint32_t value,
-                           uint64_t phase, Order order, Scope) {
-  BlockClocks& block = clocks_of(*w.block);
-  WarpLanes& lanes = block.warps[w.index];
+                           uint64_t phase, Order order, Scope scope) {
+  BlockClocks &own = clocks_of(*w.block), &home = clocks_of(*home_of(*w.block, address));
+  WarpLanes& lanes = own.warps[w.index];
   if (use == MbarrierUse::kInit) {
     touch_mbarrier(w, i, 1u << lane, address, Order::kWeak, true);
-    MbarrierClock& m = block.mbarriers[address];
+    MbarrierClock& m = home.mbarriers[address];
     m = MbarrierClock{};
-    m.id = block.next_mbarrier++;
+    m.id = home.cluster != nullptr ? home.cluster->next_mbarrier++ : home.next_mbarrier++;
     return;
   }
-  MbarrierClock& m = block.mbarriers[address];
+  MbarrierClock& m = home.mbarriers[address];
   if (phase > m.phase) {
     m.phase = phase;
     m.done = m.arrived;
+    m.done_far = m.arrived_far;
     m.done.seen.phases.resize(std::max<size_t>(m.done.seen.phases.size(), m.id + 1));
     m.done.seen.phases[m.id] = static_cast<uint32_t>(phase);
   }
-  if (completing_ != nullptr) return hear(block, m, *std::exchange(completing_, nullptr));
+  if (completing_ != nullptr) return hear(own, m, *std::exchange(completing_, nullptr));
   const bool is_wait = use == MbarrierUse::kWaitPassed || use == MbarrierUse::kWaitFailed;
   if (use == MbarrierUse::kInvalidate) {
     touch_mbarrier(w, i, 1u << lane, address, Order::kWeak, true);
-    block.mbarriers.erase(address);
+    home.mbarriers.erase(address);
     return;
   }
   touch_mbarrier(w, i, is_wait ? w.mask : 1u << lane, address, Order::kRelaxed, !is_wait);
   if (use == MbarrierUse::kExpectTx) check_announcement(w, i, static_cast<uint32_t>(lane), address, m, phase);
   if (use == MbarrierUse::kWaitFailed) check_lap(w, i, address, m, value, phase);
-  if (use == MbarrierUse::kArrive && ends_alone(*w.block, address, value))
-    m.alone = thread_of(w, lane), m.alone_until = phase + 1;
+  if (use == MbarrierUse::kArrive && ends_alone(*home.block, address, value))
+    m.alone = thread_in_grid(w, lane), m.alone_until = phase + 1;
+  if (use == MbarrierUse::kArrive && &home != &own) return arrive_far(w, lane, m, order, scope);
   if (use == MbarrierUse::kArrive && order == Order::kRelease)
     m.arrived.join(publish(w, lanes, class_of(lanes, static_cast<uint32_t>(lane)), 1u << lane));
   if (use == MbarrierUse::kWaitPassed && order == Order::kAcquire)
-    each_class(lanes, w.mask, [&](LaneClass& c) { c.knowledge.join(m.done); });
+    each_class(lanes, w.mask, [&](LaneClass& c) {
+      c.knowledge.join(m.done);
+      if (has_clusters_ && scope >= Scope::kCluster) c.knowledge.join(m.done_far, w.block->index);
+    });
 }
 
 // Who announces bytes must know that the phases before are over: else it is chance which phase awaits them.
 void RaceChecker::check_announcement(Warp& w, const Instr& i, uint32_t lane, uint32_t address, const MbarrierClock& m,
                                      uint64_t phase) {
-  const uint32_t thread = thread_of(w, static_cast<int>(lane));
+  const uint64_t thread = thread_in_grid(w, static_cast<int>(lane));
   uint64_t known = known_phases(class_of(lanes_of(w), lane), m.id);
   if (m.alone == thread) known = std::max(known, m.alone_until);
   if (known >= phase || !findings_.is_new("late", i.pc, 0)) return;
@@ -158,11 +171,12 @@ void RaceChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
   e.block = w.block->index;
   e.warp = static_cast<uint16_t>(w.index);
   e.is_async = o.is_of_async_proxy();
-  e.is_strong = e.is_wide = o.is_reduction;
+  e.is_strong = e.is_far = e.is_wide = o.is_reduction;
   e.copy = std::make_unique<Copy>();
   e.copy->lane = static_cast<uint32_t>(lane);
   e.copy->ordinal = o.ordinal;
   e.copy->sequence = o.sequence;
+  e.copy->is_remote = o.barrier != 0 && home_of(*w.block, o.barrier) != w.block;
   if (o.barrier != 0)
     own.in_flight[o.ordinal] = id;
   else
@@ -170,6 +184,10 @@ void RaceChecker::async_issued(Warp& w, const Instr& i, int lane, AsyncOperation
   const LaneClass& c = class_of(lanes, static_cast<uint32_t>(lane));
   o.each_range([&](const AsyncRange& range) {
     Accessor a(own, w, c, static_cast<uint32_t>(lane), id, range.is_write, range.is_shared);
+    if (range.is_shared && has_clusters_) {
+      a.home = &clocks_of(*home_of(*w.block, range.begin));
+      check_started(w, i, c, range.begin);
+    }
     touch(a, range.begin, range.bytes);
   });
   // Tensor maps among the kernel's parameters are nobody's to write.

@@ -73,7 +73,7 @@ bool RaceChecker::touch_alike(Accessor& a, Row& row, bool is_own, uint32_t first
           is_own && !c.entry[n].is_write && c.entry[n].lanes == 0 && other.warp == me.warp && other.block == me.block;
       if (!is_replaced) c.entry[kept++] = c.entry[n];
     }
-  const uint8_t strong = me.is_strong && !me.is_async && (me.is_wide || a.is_shared) ? me.bytes : 0;
+  const uint8_t strong = me.is_strong && !me.is_async && reaches_all(me, a.is_shared) ? me.bytes : 0;
   c.strong = c.count == 0 || c.strong == strong ? strong : 0;
   c.count = kept;
   c.entry[c.count++] = mine;

@@ -18,6 +18,7 @@ namespace sim::checkers {
 struct Copy {
   uint32_t lane = 0;
   uint64_t ordinal = 0, sequence = 0;
+  bool is_remote = false;             // an mbarrier of another block hears of it
   uint32_t read_at = 0, done_at = 0;  // epochs of the issuing warp at wait_group.read and wait_group; 0: not waited
   std::vector<std::pair<uint32_t, uint32_t>> told;  // mbarrier, phase
 };
@@ -27,6 +28,7 @@ struct Event {
   uint64_t block = 0;
   uint16_t warp = 0;
   bool is_strong = false;    // volatile, relaxed or stronger: two of them with wide enough scopes do not race
+  bool is_far = false;       // cluster scope or wider
   bool is_wide = false;      // gpu or sys scope
   bool is_async = false;     // asynchronous proxy
   bool is_mbarrier = false;  // of an mbarrier operation
@@ -119,6 +121,12 @@ class Shadow {
       if (!is_found) return false;
     }
     return true;
+  }
+  // Calls f(entry, offset of its row) for those of shared memory.
+  template <class F>
+  void each_shared_entry(F&& f) {
+    for (size_t row = 0; row < shared_.size(); ++row)
+      each_of(shared_[row], [&](const Entry& e) { f(e, row * Row::kBytes); });
   }
   // Calls f(entry) for all entries.
   template <class F>

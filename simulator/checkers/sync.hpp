@@ -25,7 +25,8 @@ class SyncChecker : public Observer {
 
  private:
   struct Place {
-    uint32_t warp = 0, lanes = 0, pc = 0;
+    const Warp* warp = nullptr;
+    uint32_t lanes = 0, pc = 0;
   };
   struct Object {
     Place made;
@@ -46,7 +47,7 @@ class SyncChecker : public Observer {
     uint64_t last_executed = 0;
     std::byte* last_begin = nullptr;
   };
-  void tell(const Block& block, const Place& at, const char* rule, const std::string& buffer, const std::string& what);
+  void tell(const Place& at, const char* rule, const std::string& buffer, const std::string& what);
 
   std::unordered_map<const Block*, State> blocks_;
   FindingList findings_;

@@ -86,6 +86,7 @@ class Counting : public Observer {
     if (!operation.is_of_async_proxy()) return;
     Counts& c = counts_[i.pc];
     operation.each_range([&](const AsyncRange& r) {
+      if (operation.is_repeat && !r.is_write) return;
       if (r.is_shared) {
         c[r.is_write ? Counter::kBulkLoadBytes : Counter::kBulkStoreBytes] += r.bytes;
         if (r.is_write) sm(*w.block).bulk_load_bytes += r.bytes;
@@ -157,13 +158,14 @@ class Counting : public Observer {
 
   void shared(const Warp& w, Counts& c, const MemoryAccess& a, const Pointers& at, uint32_t mask) {
     SharedCost cost;
+    const std::byte* const begin = (a.home != nullptr ? a.home : w.block)->shared;
     if (at.shape == Pointers::Shape::kRow && a.access != Access::kAtomic) {
       cost.wavefronts = cost.ideal = a.bytes <= 4 ? 1 : a.bytes / 4;
     } else {
       uint32_t offset[kWarpSize];
       for (uint32_t m = mask; m != 0; m &= m - 1) {
         const int l = std::countr_zero(m);
-        offset[l] = static_cast<uint32_t>(at.of(l, a.bytes) - w.block->shared);
+        offset[l] = static_cast<uint32_t>(at.of(l, a.bytes) - begin);
       }
       cost = shared_cost(offset, mask, a.bytes,
                          a.access == Access::kRead    ? SharedAccess::kLoad

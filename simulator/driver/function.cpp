@@ -9,6 +9,11 @@ using namespace sim::driver;
 
 namespace {
 
+uint32_t& required_along(CUfunc_st& f, int axis) {
+  sim::Dim3& cluster = f.required_cluster;
+  return axis == 0 ? cluster.x : axis == 1 ? cluster.y : cluster.z;
+}
+
 CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
   if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
   if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
@@ -37,9 +42,11 @@ CUresult get_attribute(int* value, CUfunction_attribute which, CUfunction f) {
       return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
-    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
-      *value = static_cast<int>(k.required_cluster[which - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH]);
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH: {
+      const int axis = which - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH;
+      *value = static_cast<int>(k.required_cluster[axis] != 0 ? k.required_cluster[axis] : required_along(*f, axis));
       return CUDA_SUCCESS;
+    }
     case CU_FUNC_ATTRIBUTE_PTX_VERSION:  // of the target that the PTX names, 80 for sm_80
       *value = std::atoi(k.module->target.c_str() + std::strlen("sm_"));
       return CUDA_SUCCESS;
@@ -79,7 +86,19 @@ CUresult set_attribute(CUfunction f, CUfunction_attribute which, int value) {
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
       f->non_portable_cluster = value != 0;
       return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH: {
+      const int axis = which - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH;
+      if (value < 0) return CUDA_ERROR_INVALID_VALUE;
+      const uint32_t compiled = f->kernel->required_cluster[axis];
+      if (compiled != 0) return compiled == static_cast<uint32_t>(value) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+      required_along(*f, axis) = static_cast<uint32_t>(value);
+      return CUDA_SUCCESS;
+    }
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:  // where blocks are placed changes no result
+      if (value < CU_CLUSTER_SCHEDULING_POLICY_DEFAULT || value > CU_CLUSTER_SCHEDULING_POLICY_LOAD_BALANCING)
+        return CUDA_ERROR_INVALID_VALUE;
       f->cluster_policy = value;
       return CUDA_SUCCESS;
     default:

@@ -15,7 +15,7 @@ CUresult kernel_from(const CUDA_KERNEL_NODE_PARAMS& p, const KernelWork& old, Wo
   const CUresult r = make_kernel(f,
                                  {.grid = {p.gridDimX, p.gridDimY, p.gridDimZ},
                                   .block = {p.blockDimX, p.blockDimY, p.blockDimZ},
-                                  .cluster = {},
+                                  .cluster = old.config.cluster,
                                   .dynamic_shared_bytes = p.sharedMemBytes,
                                   .is_cooperative = old.config.is_cooperative},
                                  p.kernelParams, p.extra, work);
@@ -23,6 +23,14 @@ CUresult kernel_from(const CUDA_KERNEL_NODE_PARAMS& p, const KernelWork& old, Wo
   work.priority = old.priority;
   out = std::move(work);
   return r;
+}
+CUresult set_cluster(KernelWork& work, const sim::Dim3& cluster) {
+  sim::LaunchConfig changed = work.config;
+  changed.cluster = cluster;
+  changed = with_required_cluster(*work.function, changed);
+  if (!cluster_refusal(*work.function, changed).empty()) return CUDA_ERROR_INVALID_CLUSTER_SIZE;
+  work.config = changed;
+  return CUDA_SUCCESS;
 }
 CUresult make(const CUDA_KERNEL_NODE_PARAMS& p, Work& out) { return kernel_from(p, {}, out); }
 // Unlike a call that copies or sets nothing, a node that does so is refused.
@@ -304,6 +312,8 @@ CUresult CUDAAPI cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAtt
                                                const CUkernelNodeAttrValue* value) {
   return on_node<KernelWork>(nullptr, node, [&](CUgraphNode_st&, KernelWork& work) {
     if (value == nullptr || !is_attribute(which)) return CUDA_ERROR_INVALID_VALUE;
+    if (which == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      return set_cluster(work, {value->clusterDim.x, value->clusterDim.y, value->clusterDim.z});
     if (which == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) work.config.is_cooperative = value->cooperative != 0;
     if (which == CU_LAUNCH_ATTRIBUTE_PRIORITY) work.priority = std::clamp(value->priority, -5, 0);
     return CUDA_SUCCESS;
@@ -314,7 +324,7 @@ CUresult CUDAAPI cuGraphKernelNodeCopyAttributes(CUgraphNode to, CUgraphNode fro
     return on_node<KernelWork>(nullptr, to, [&](CUgraphNode_st&, KernelWork& work) {
       work.config.is_cooperative = source.config.is_cooperative;
       work.priority = source.priority;
-      return CUDA_SUCCESS;
+      return set_cluster(work, source.config.cluster);
     });
   });
 }

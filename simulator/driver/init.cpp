@@ -58,7 +58,7 @@ constexpr ErrorText kErrors[] = {
      "attempt to terminate a thread-local capture sequence from another thread"},
     {CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE,
      "the graph update was not performed because it included changes which violated constraints"},
-    {CUDA_ERROR_INVALID_CLUSTER_SIZE, "clusters larger than 1 are not simulated"},
+    {CUDA_ERROR_INVALID_CLUSTER_SIZE, "the kernel, the grid or the card does not allow clusters of this size"},
 };
 
 const char* name_of(CUresult code) {

@@ -39,12 +39,13 @@ CUresult check_limits(const CUfunc_st& f, const sim::LaunchConfig& c) {
   if (k.maxntid[0] != 0 &&
       c.block.count() > static_cast<uint64_t>(k.maxntid[0]) * std::max(1u, k.maxntid[1]) * std::max(1u, k.maxntid[2]))
     return refuse(CUDA_ERROR_INVALID_VALUE, f, "block " + text(c.block) + " is larger than the kernel's .maxntid");
-  if (c.cluster.count() != 1)
-    return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, f,
-                  "cluster " + text(c.cluster) + "; only clusters of one block are simulated");
+  if (std::string why = sim::driver::cluster_refusal(f, c); !why.empty())
+    return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, f, why);
   const uint32_t per_sm = sim::blocks_per_sm(k, card, static_cast<uint32_t>(c.block.count()),
                                              k.static_shared_bytes + c.dynamic_shared_bytes);
-  const uint64_t resident = static_cast<uint64_t>(per_sm) * static_cast<uint64_t>(card.sm_count);
+  const auto cluster = static_cast<uint32_t>(sim::cluster_of(k, c).count());
+  const uint64_t resident = cluster == 1 ? static_cast<uint64_t>(per_sm) * static_cast<uint64_t>(card.sm_count)
+                                         : cluster * sim::resident_clusters(card, per_sm, cluster);
   if (c.dynamic_shared_bytes > f.max_dynamic_shared_bytes)
     return refuse(CUDA_ERROR_INVALID_VALUE, f,
                   std::to_string(c.dynamic_shared_bytes) + " bytes of dynamic shared memory, allowed are " +
@@ -52,9 +53,13 @@ CUresult check_limits(const CUfunc_st& f, const sim::LaunchConfig& c) {
                       " (raise CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, at most " +
                       std::to_string(card.shared_per_block_optin) + " with static)");
   if (per_sm == 0) return refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, f, "a block does not fit on an SM of the card");
-  if (c.is_cooperative && c.grid.count() > resident)
+  if (resident == 0)
+    return refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, f,
+                  "a cluster of " + std::to_string(cluster) + " blocks does not fit on the card");
+  const uint64_t blocks = sim::grid_of(k, c).count();
+  if (c.is_cooperative && blocks > resident)
     return refuse(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE, f,
-                  "a cooperative grid of " + std::to_string(c.grid.count()) + " blocks, " + std::to_string(resident) +
+                  "a cooperative grid of " + std::to_string(blocks) + " blocks, " + std::to_string(resident) +
                       " can be resident together");
   return CUDA_SUCCESS;
 }
@@ -73,6 +78,7 @@ CUresult to_result(sim::LaunchResult::Status status) {
     case Status::kDeadlock:
       return CUDA_ERROR_LAUNCH_TIMEOUT;
     case Status::kTrap:
+    case Status::kAbsentBlock:
     case Status::kLaunchFailed:
       return CUDA_ERROR_LAUNCH_FAILED;
   }
@@ -156,12 +162,29 @@ CUresult launch(CUfunction f, const sim::LaunchConfig& config, CUstream handle, 
 
 namespace sim::driver {
 
+LaunchConfig with_required_cluster(const CUfunc_st& f, LaunchConfig config) {
+  const auto is_named = [](const Dim3& d) { return d.x != 0 || d.y != 0 || d.z != 0; };
+  if (!is_named(config.cluster) && is_named(f.required_cluster)) config.cluster = f.required_cluster;
+  return config;
+}
+
+std::string cluster_refusal(const CUfunc_st& f, const LaunchConfig& config) {
+  const Dim3 &needed = f.required_cluster, &asked = config.cluster;
+  const bool is_other = asked.x != needed.x || asked.y != needed.y || asked.z != needed.z;
+  if ((needed.x != 0 || needed.y != 0 || needed.z != 0) && is_other)
+    return "cluster " + text(asked) + " is not " + text(needed) +
+           ", which CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH, "
+           "_HEIGHT and _DEPTH have been set to";
+  const uint32_t most = f.non_portable_cluster != 0 ? state().card->most_cluster_blocks : kPortableCluster;
+  return sim::cluster_refusal(*f.kernel, config, most);
+}
+
 CUresult make_kernel(CUfunction f, const LaunchConfig& config, void** params, void** extra, KernelWork& out) {
   if (!is_live(f)) return CUDA_ERROR_INVALID_HANDLE;
   if (!f->kernel->load_error.empty()) return refuse(CUDA_ERROR_INVALID_PTX, *f, f->kernel->load_error);
-  if (const CUresult r = check_limits(*f, config); r != CUDA_SUCCESS) return r;
   out.function = f;
-  out.config = config;
+  out.config = with_required_cluster(*f, config);
+  if (const CUresult r = check_limits(*f, out.config); r != CUDA_SUCCESS) return r;
   return gather(*f, params, extra, out.params);
 }
 
@@ -222,12 +245,9 @@ extern "C" {
 CUresult CUDAAPI cuLaunchKernel(CUfunction f, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
                                 unsigned int block_x, unsigned int block_y, unsigned int block_z,
                                 unsigned int shared_bytes, CUstream stream, void** params, void** extra) {
-  return launch(f,
-                {.grid = {grid_x, grid_y, grid_z},
-                 .block = {block_x, block_y, block_z},
-                 .cluster = {},
-                 .dynamic_shared_bytes = shared_bytes},
-                stream, params, extra);
+  return launch(
+      f, {.grid = {grid_x, grid_y, grid_z}, .block = {block_x, block_y, block_z}, .dynamic_shared_bytes = shared_bytes},
+      stream, params, extra);
 }
 
 CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
@@ -236,21 +256,19 @@ CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int grid_x, un
   return launch(f,
                 {.grid = {grid_x, grid_y, grid_z},
                  .block = {block_x, block_y, block_z},
-                 .cluster = {},
                  .dynamic_shared_bytes = shared_bytes,
                  .is_cooperative = true},
                 stream, params, nullptr);
 }
 
-// Priorities and memory domains change when work may start, never what it computes: submission order is one of the
-// schedules that they allow. Programmatic serialisation lets the grid start early, which seeded runs do (run_chain). An
-// event that others may pass once all blocks have started, or triggered, is recorded when the kernel has ended: later,
-// which is allowed as well.
+// Priorities, memory domains and the policy of placing clusters change when work may start, never what it computes:
+// submission order is one of the schedules that they allow. Programmatic serialisation lets the grid start early, which
+// seeded runs do (run_chain). An event that others may pass once all blocks have started, or triggered, is recorded
+// when the kernel has ended: later, which is allowed as well.
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction f, void** params, void** extra) {
   if (config == nullptr || (config->numAttrs != 0 && config->attrs == nullptr)) return CUDA_ERROR_INVALID_VALUE;
   sim::LaunchConfig c{.grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
                       .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
-                      .cluster = {},
                       .dynamic_shared_bytes = config->sharedMemBytes};
   Attributes attributes;
   for (unsigned i = 0; i < config->numAttrs; ++i) {

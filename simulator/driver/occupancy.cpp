@@ -1,7 +1,7 @@
 // How many blocks of a kernel fit on the card at a time, and which block sizes and shared memory make the most of it.
 #include <algorithm>
 
-#include "driver/state.hpp"
+#include "driver/work.hpp"
 
 using namespace sim::driver;
 
@@ -27,6 +27,23 @@ CUresult check(CUfunction f, int threads) {
 int threads_of(const CUlaunchConfig& config) {
   const uint64_t threads = uint64_t{config.blockDimX} * config.blockDimY * config.blockDimZ;
   return static_cast<int>(std::min<uint64_t>(threads, kMostThreads + 1));  // too many, however many
+}
+
+// The launch that `config` describes, if its clusters are possible.
+CUresult check(CUfunction f, const CUlaunchConfig& config, sim::LaunchConfig& launch) {
+  if (const CUresult r = check(f, threads_of(config)); r != CUDA_SUCCESS) return r;
+  launch.grid = {config.gridDimX, config.gridDimY, config.gridDimZ};
+  for (unsigned n = 0; n < config.numAttrs; ++n)
+    if (const CUlaunchAttribute& a = config.attrs[n]; a.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      launch.cluster = {a.value.clusterDim.x, a.value.clusterDim.y, a.value.clusterDim.z};
+  launch = with_required_cluster(*f, launch);
+  return cluster_refusal(*f, launch).empty() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CLUSTER_SIZE;
+}
+
+// Clusters of `size` blocks that the card holds at a time.
+int resident(const CUfunc_st& f, const CUlaunchConfig& config, uint32_t size) {
+  const int per_sm = resident_blocks(f, threads_of(config), config.sharedMemBytes);
+  return static_cast<int>(sim::resident_clusters(*state().card, static_cast<uint32_t>(per_sm), size));
 }
 
 // The largest block that a launch of the kernel may have.
@@ -95,22 +112,27 @@ CUresult CUDAAPI cuOccupancyAvailableDynamicSMemPerBlock(size_t* bytes, CUfuncti
   });
 }
 
-// Clusters of one block, the only ones that are simulated: as many as blocks, and none larger.
+// As an H100's driver answers: no clusters for a launch that names none; .maxclusterrank limits launches alone.
 CUresult CUDAAPI cuOccupancyMaxActiveClusters(int* out, CUfunction f, const CUlaunchConfig* config) {
   return call([&]() -> CUresult {
     if (out == nullptr || config == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const int threads = threads_of(*config);
-    if (const CUresult r = check(f, threads); r != CUDA_SUCCESS) return r;
-    *out = resident_blocks(*f, threads, config->sharedMemBytes) * state().card->sm_count;
+    sim::LaunchConfig launch;
+    if (const CUresult r = check(f, *config, launch); r != CUDA_SUCCESS) return r;
+    *out = sim::has_clusters(*f->kernel, launch)
+               ? resident(*f, *config, static_cast<uint32_t>(sim::cluster_of(*f->kernel, launch).count()))
+               : 0;
     return CUDA_SUCCESS;
   });
 }
 CUresult CUDAAPI cuOccupancyMaxPotentialClusterSize(int* size, CUfunction f, const CUlaunchConfig* config) {
   return call([&]() -> CUresult {
     if (size == nullptr || config == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const CUresult r = check(f, threads_of(*config));
-    if (r == CUDA_SUCCESS) *size = 1;
-    return r;
+    sim::LaunchConfig launch;
+    if (const CUresult r = check(f, *config, launch); r != CUDA_SUCCESS) return r;
+    uint32_t most = f->non_portable_cluster != 0 ? state().card->most_cluster_blocks : sim::kPortableCluster;
+    while (most > 1 && resident(*f, *config, most) == 0) --most;
+    *size = static_cast<int>(most);
+    return CUDA_SUCCESS;
   });
 }
 

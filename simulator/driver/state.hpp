@@ -26,6 +26,7 @@ struct CUfunc_st {
   uint32_t max_dynamic_shared_bytes = 0;
   int preferred_carveout = -1;
   int non_portable_cluster = 0, cluster_policy = 0;
+  sim::Dim3 required_cluster{0, 0, 0};  // set by attributes, as .reqnctapercluster would
 };
 // CUmodule and CUlibrary likewise.
 struct CUmod_st {

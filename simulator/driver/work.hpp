@@ -61,6 +61,10 @@ CUresult run(const Work& work);
 
 // Checks and makes work from what callers pass; the error is what the real driver answers.
 CUresult make_kernel(CUfunction function, const LaunchConfig& config, void** params, void** extra, KernelWork& out);
+// The launch with the clusters that the function's attributes require, and why it cannot have its clusters ("" if it
+// can).
+LaunchConfig with_required_cluster(const CUfunc_st& function, LaunchConfig config);
+std::string cluster_refusal(const CUfunc_st& function, const LaunchConfig& config);
 CUresult make_copy(const CUDA_MEMCPY3D& shape, CopyWork& out);
 CUresult make_fill(const CUDA_MEMSET_NODE_PARAMS& shape, FillWork& out);
 

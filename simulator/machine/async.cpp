@@ -33,11 +33,14 @@ uint64_t load_word(const std::byte* bytes) {
 }
 
 std::byte* bytes_of(Warp& w, const Instr& i, int lane, uint32_t address) {
-  return resolve(w, i, lane, Space::kShared, address, 8, 8, Access::kAtomic);
+  return resolve(w, i, lane, Space::kSharedCluster, address, 8, 8, Access::kAtomic);
 }
 
+// State of the block whose mbarrier it is; bytes_of() has found that there is one.
+AsyncState& state_of(Warp& w, uint32_t address) { return async_state(*home_of(*w.block, address)); }
+
 MbarrierRecord& live(Warp& w, const Instr& i, int lane, uint32_t address, const std::byte* bytes) {
-  MbarrierRecord* record = find(async_state(*w.block), address);
+  MbarrierRecord* record = find(state_of(w, address), address);
   if (record == nullptr) fault(w, i, lane, name_of(address) + " is used before mbarrier.init");
   if (load_word(bytes) != record->word)
     fault(w, i, lane,
@@ -113,7 +116,7 @@ void mbarrier_init(Warp& w, const Instr& i, int lane, uint32_t address, uint32_t
   std::byte* const bytes = bytes_of(w, i, lane, address);
   if (count == 0 || count > Mbarrier::kMaxCount)
     fault(w, i, lane, name_of(address) + ": count " + std::to_string(count) + " is outside 1 .. 2^20-1");
-  AsyncState& state = async_state(*w.block);
+  AsyncState& state = state_of(w, address);
   MbarrierRecord* record = find(state, address);
   if (record == nullptr) record = &state.mbarriers.emplace_back();
   *record = MbarrierRecord{};
@@ -125,7 +128,7 @@ void mbarrier_init(Warp& w, const Instr& i, int lane, uint32_t address, uint32_t
 
 void mbarrier_invalidate(Warp& w, const Instr& i, int lane, uint32_t address) {
   live(w, i, lane, address, bytes_of(w, i, lane, address));
-  std::erase_if(async_state(*w.block).mbarriers, [=](const MbarrierRecord& r) { return r.address == address; });
+  std::erase_if(state_of(w, address).mbarriers, [=](const MbarrierRecord& r) { return r.address == address; });
   note_progress(w);
 }
 
@@ -145,7 +148,7 @@ uint64_t mbarrier_arrive(Warp& w, const Instr& i, int lane, uint32_t address, ui
           name_of(address) + ": .noComplete arrival would complete phase " + std::to_string(record.completed));
   barrier.pending -= count;
   if (is_drop) barrier.expected -= count;
-  record.last_warp = static_cast<int>(w.index);
+  record.last_warp = &w;
   record.last_lane = lane;
   store(w, record, bytes, barrier);
   return before;
@@ -181,7 +184,10 @@ uint32_t mbarrier_operand(Warp& w, const Instr& i, int lane, int k, uint32_t slo
   const bool is_shared_window = (a & Block::kWindowMask) == Block::kSharedWindow;
   if (space == Space::kGeneric && !is_shared_window)
     fault(w, i, lane, "generic address " + hex(a) + " of an mbarrier does not lie in shared memory");
-  return static_cast<uint32_t>(a);
+  const auto shared = static_cast<uint32_t>(a);
+  if (space == Space::kShared && shared >> Cluster::kRankShift != w.block->rank)
+    resolve(w, i, lane, space, shared, 8, 8, Access::kAtomic);  // says what is wrong with it
+  return shared;
 }
 
 std::string describe_async(const Block& block) {
@@ -189,11 +195,11 @@ std::string describe_async(const Block& block) {
   if (!block.async) return text;
   for (const MbarrierRecord& record : block.async->mbarriers) {
     const Mbarrier b = Mbarrier::decode(record.word);
-    if (b.pending == b.expected && b.tx == 0 && record.last_warp < 0) continue;
-    text += "\n  " + name_of(record.address) + ": phase " + std::to_string(record.completed) + " awaits " +
-            std::to_string(b.pending) + " of " + std::to_string(b.expected) + " arrivals and " + std::to_string(b.tx) +
-            " bytes; last arrival: " +
-            (record.last_warp < 0 ? "none" : who(block.warps[static_cast<size_t>(record.last_warp)], record.last_lane));
+    if (b.pending == b.expected && b.tx == 0 && record.last_warp == nullptr) continue;
+    text +=
+        "\n  " + name_of(record.address) + ": phase " + std::to_string(record.completed) + " awaits " +
+        std::to_string(b.pending) + " of " + std::to_string(b.expected) + " arrivals and " + std::to_string(b.tx) +
+        " bytes; last arrival: " + (record.last_warp == nullptr ? "none" : who(*record.last_warp, record.last_lane));
   }
   describe_groups(block.async->groups[static_cast<size_t>(CopyGroup::kCpAsync)], "cp.async copies", text);
   describe_groups(block.async->groups[static_cast<size_t>(CopyGroup::kBulk)], "bulk copies", text);

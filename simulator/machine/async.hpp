@@ -32,10 +32,10 @@ struct Mbarrier {
 
 // What the block knows about a live mbarrier beyond its word: where it is, what the word must be, who came last.
 struct MbarrierRecord {
-  uint32_t address = 0;    // shared address
-  uint64_t word = 0;       // as last written by an mbarrier operation
-  uint64_t completed = 0;  // phases
-  int last_warp = -1;      // who arrived last, for reports; -1: nobody yet
+  uint32_t address = 0;             // shared address
+  uint64_t word = 0;                // as last written by an mbarrier operation
+  uint64_t completed = 0;           // phases
+  const Warp* last_warp = nullptr;  // who arrived last, of any block of the cluster, for reports; nullptr: nobody yet
   int last_lane = -1;
 };
 
@@ -50,6 +50,7 @@ struct AsyncOperation {
   };
   Kind kind;
   bool is_reduction = false;              // cp.reduce.async: the destination is read, too
+  bool is_repeat = false;                 // of a multicast, for one more block: its source has been read
   uint32_t warp = 0, lane = 0, pc = 0;    // who issued it, and where
   uint32_t barrier = 0;                   // shared address of the mbarrier that hears of its end; 0: it has a group
   uint32_t bytes = 0;                     // that complete_tx takes from `barrier`
@@ -133,7 +134,8 @@ void move_copies(Block& block);
 // Nothing else of the block can run: completes one operation that an mbarrier waits for, or, of_any_kind, a grouped
 // one. False: there is none.
 bool land_copy(Block& block, bool of_any_kind);
-// All threads have exited: stores are performed; loads have lost their destination and are given up.
+// All threads have exited: stores, and what goes to other blocks, are performed; loads have lost their destination and
+// are given up.
 void end_copies(Block& block);
 
 // Closes the open group of each executing thread; also a group without operations counts.
@@ -144,7 +146,8 @@ void wait_groups(Warp& w, const Instr& i, CopyGroup group, const uint32_t* limit
 // The same for all of its operations, committed or not.
 void wait_all(Warp& w, const Instr& i, CopyGroup group);
 
-// --- mbarriers. `address` is a shared address; `lane` executes `i`. Faults: unaligned or outside shared memory, not
+// --- mbarriers. `address` is a shared address of any block of the cluster; `lane` executes `i`. Faults: unaligned or
+// outside shared memory, not
 // initialised, overwritten by an ordinary store, a count outside its range. -------------------------------------------
 
 void mbarrier_init(Warp& w, const Instr& i, int lane, uint32_t address, uint32_t count);
@@ -162,8 +165,8 @@ uint64_t mbarrier_phases(Warp& w, const Instr& i, int lane, uint32_t address);
 // Parity of the phase in progress.
 uint32_t mbarrier_parity(Warp& w, const Instr& i, int lane, uint32_t address);
 
-// Shared address of the mbarrier that address operand k (base slot `slot`) names in `space`, kShared or kGeneric;
-// faults when a generic address points elsewhere.
+// Shared address of the mbarrier that address operand k (base slot `slot`) names in `space`: kShared, kSharedCluster or
+// kGeneric. Faults when a generic address points elsewhere, or a kShared one to another block.
 uint32_t mbarrier_operand(Warp& w, const Instr& i, int lane, int k, uint32_t slot, Space space);
 
 // For deadlock reports: one line (a newline, then the text) per live mbarrier on which something has happened, and the

@@ -34,7 +34,7 @@ uint32_t lane_mask(Special kind, int lane) {
 
 uint64_t special_value(const Block& block, const Warp& w, Special kind, int lane) {
   const LaunchConfig& config = block.grid->config;
-  const Dim3 &shape = config.block, &grid = config.grid;
+  const Dim3 &shape = config.block, &grid = config.grid, &cluster = block.grid->cluster;
   const uint32_t thread = w.index * kWarpSize + static_cast<uint32_t>(lane);
   switch (kind) {
     case Special::kTidX:
@@ -83,19 +83,34 @@ uint64_t special_value(const Block& block, const Warp& w, Special kind, int lane
       return config.dynamic_shared_bytes;
     case Special::kTotalSmemSize:
       return round_up(block.shared_bytes + block.grid->card->shared_reserved, 128);
-    // Clusters have one block: its rank is 0, and cluster ids are block ids.
-    case Special::kClusterCtaid:
+    case Special::kClusterCtaidX:
+      return block.id.x % cluster.x;
+    case Special::kClusterCtaidY:
+      return block.id.y % cluster.y;
+    case Special::kClusterCtaidZ:
+      return block.id.z % cluster.z;
+    case Special::kClusterNctaidX:
+      return cluster.x;
+    case Special::kClusterNctaidY:
+      return cluster.y;
+    case Special::kClusterNctaidZ:
+      return cluster.z;
     case Special::kClusterCtarank:
-      return 0;
-    case Special::kClusterNctaid:
+      return block.rank;
     case Special::kClusterNctarank:
-      return 1;
-    case Special::kClusterid:
-      return block.id.x;
-    case Special::kNclusterid:
-      return grid.x;
-    case Special::kIsExplicitCluster:
-      return w.kernel->is_explicit_cluster ? 1 : 0;
+      return block.cluster->size;
+    case Special::kClusteridX:
+      return block.id.x / cluster.x;
+    case Special::kClusteridY:
+      return block.id.y / cluster.y;
+    case Special::kClusteridZ:
+      return block.id.z / cluster.z;
+    case Special::kNclusteridX:
+      return grid.x / cluster.x;
+    case Special::kNclusteridY:
+      return grid.y / cluster.y;
+    case Special::kNclusteridZ:
+      return grid.z / cluster.z;
     case Special::kCurrentGraphExec:
     case Special::kEnvReg:
       return 0;
@@ -123,6 +138,7 @@ void BlockStorage::prepare(Grid& grid) {
   const Kernel& kernel = *grid.kernel;
   block_.grid = &grid;
   block_.thread_count = static_cast<uint32_t>(grid.config.block.count());
+  block_.shared_base = Block::kSharedBase;
   block_.shared_bytes = kernel.static_shared_bytes + grid.config.dynamic_shared_bytes;
   const size_t warps = (block_.thread_count + kWarpSize - 1) / kWarpSize;
   const size_t registers = round_up(kernel.register_file_bytes, 64);
@@ -163,14 +179,29 @@ void BlockStorage::write_special(Warp& w, const SpecialSlot& special) {
     write_lane(w.regs + special.slot, special.bytes_per_lane, lane, special_value(block_, w, special.special, lane), 0);
 }
 
-void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
+void BlockStorage::join(Cluster& cluster, uint32_t rank) {
+  const Dim3 &shape = block_.grid->cluster, &grid = block_.grid->config.grid;
+  const Dim3 at = block_id({grid.x / shape.x, grid.y / shape.y, grid.z / shape.z}, cluster.index);
+  const Dim3 here = block_id(shape, rank);
+  cluster.blocks[rank] = &block_;
+  block_.cluster = &cluster;
+  block_.rank = rank;
+  block_.id = {at.x * shape.x + here.x, at.y * shape.y + here.y, at.z * shape.z + here.z};
+  block_.index = (uint64_t{block_.id.z} * grid.y + block_.id.y) * grid.x + block_.id.x;
+  const uint32_t base = at_rank(Block::kSharedBase, rank);
+  if (base == block_.shared_base) return;
+  block_.shared_base = base;
+  for (Warp& w : block_.warps)
+    for (const ConstSlot& c : block_.grid->kernel->constants)
+      for (int lane = 0; c.is_shared_address && lane < kWarpSize; ++lane)
+        write_lane(w.regs + c.slot, c.bytes_per_lane, lane, at_rank(static_cast<uint32_t>(c.value), rank), 0);
+}
+
+void BlockStorage::start(uint64_t cycles) {
   const Kernel& kernel = *block_.grid->kernel;
-  const Dim3& grid = block_.grid->config.grid;
-  block_.index = block_index;
   block_.cycles = cycles;
   block_.progress = 0;
-  block_.has_triggered = false;
-  block_.id = block_id(grid, block_index);
+  block_.has_triggered = block_.has_ended = false;
   std::fill(std::begin(block_.barriers), std::end(block_.barriers), BarrierState{});
   block_.async.reset();
   schedule_.reset();
@@ -188,13 +219,12 @@ void BlockStorage::start(uint64_t block_index, uint64_t cycles) {
     w.state = WarpState::kReady;
     w.waiting.clear();
     w.executed = w.counted = 0;
-    w.back_edges = w.register_limit = w.carry = 0;
+    w.back_edges = w.register_limit = w.carry = w.cluster_arrived = w.cluster_passed = 0;
     w.switch_pc = Warp::kNoSwitch;
     std::fill(std::begin(w.barrier_lanes), std::end(w.barrier_lanes), 0u);
   }
   if (block_.grid->options.is_ordered()) schedule_.emplace(block_, block_.grid->visible.data());
   block_.schedule = schedule_ ? &*schedule_ : nullptr;
-  if (block_.observer != nullptr) block_.observer->block_starts(block_);
 }
 
 uint64_t BlockStorage::executed() const {

@@ -10,21 +10,21 @@ namespace {
 constexpr uint64_t kGiB = 1ull << 30, kMiB = 1ull << 20;
 
 // Compute capability 12.x: 48 warps and 24 blocks an SM, 100 KB shared memory of which a block may have 99.
-constexpr Card blackwell(const char* key, const char* name, int minor, int sms, uint32_t clock_khz, uint32_t memory_khz,
-                         uint32_t bus_bits, uint64_t memory_bytes, uint64_t l2_bytes) {
-  return {key,      name,   12,    minor,  sms,  clock_khz, memory_khz, bus_bits, memory_bytes,
-          l2_bytes, 102400, 49152, 101376, 1024, 65536,     1536,       24};
+constexpr Card blackwell(const char* key, const char* name, int minor, int sms, int gpcs, uint32_t clock_khz,
+                         uint32_t memory_khz, uint32_t bus_bits, uint64_t memory_bytes, uint64_t l2_bytes) {
+  return {key,   name,   12,   minor, sms,  clock_khz, memory_khz, bus_bits, memory_bytes, l2_bytes, 102400,
+          49152, 101376, 1024, 65536, 1536, 24,        gpcs,       12};
 }
 
 constexpr Card kCards[] = {
-    blackwell("rtx-pro-6000", "NVIDIA RTX PRO 6000 Blackwell Workstation Edition", 0, 188, 2617000, 14001000, 512,
+    blackwell("rtx-pro-6000", "NVIDIA RTX PRO 6000 Blackwell Workstation Edition", 0, 188, 12, 2617000, 14001000, 512,
               96 * kGiB, 128 * kMiB),
-    blackwell("rtx-5090", "NVIDIA GeForce RTX 5090", 0, 170, 2407000, 14001000, 512, 32 * kGiB, 96 * kMiB),
-    blackwell("rtx-5080", "NVIDIA GeForce RTX 5080", 0, 84, 2617000, 15001000, 256, 16 * kGiB, 64 * kMiB),
-    blackwell("gb10", "NVIDIA GB10", 1, 48, 2418000, 4266000, 256, 120 * kGiB, 24 * kMiB),
+    blackwell("rtx-5090", "NVIDIA GeForce RTX 5090", 0, 170, 11, 2407000, 14001000, 512, 32 * kGiB, 96 * kMiB),
+    blackwell("rtx-5080", "NVIDIA GeForce RTX 5080", 0, 84, 7, 2617000, 15001000, 256, 16 * kGiB, 64 * kMiB),
+    blackwell("gb10", "NVIDIA GB10", 1, 48, 4, 2418000, 4266000, 256, 120 * kGiB, 24 * kMiB),
     // Compute capability 9.0: 64 warps and 32 blocks an SM, 228 KB shared memory of which a block may have 227.
     {"h200", "NVIDIA H200", 9, 0, 132, 1980000, 3201000, 6144, 141 * kGiB, 50 * kMiB, 233472, 49152, 232448, 1024,
-     65536, 2048, 32},
+     65536, 2048, 32, 8, 16},
 };
 
 constexpr uint32_t kSharedGranule = 128;  // shared memory is given out in these steps

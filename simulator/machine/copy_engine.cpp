@@ -163,6 +163,12 @@ bool land_copy(Block& block, bool of_any_kind) {
 
 void end_copies(Block& block) {
   if (!block.async) return;
+  std::vector<Pending>& told = block.async->told;
+  for (size_t n = 0; n < told.size();)
+    if (home_of(block, told[n].operation->barrier) != &block)
+      land_told(block, n);
+    else
+      ++n;
   for (std::vector<Pending>& of_warp : block.async->grouped)
     land_all(block, of_warp, [](const AsyncOperation& op) { return op.kind != AsyncOperation::Kind::kCpAsync; });
 }

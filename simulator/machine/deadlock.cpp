@@ -34,6 +34,35 @@ std::string missing(const Block& block, uint32_t id) {
   return gone.empty() ? text : text + ", " + warps_text(gone) + " exited";
 }
 
+uint32_t live_threads(const Block& block) {
+  uint32_t all = 0;
+  for (const Warp& w : block.warps) all += w.live != 0 ? kWarpSize : 0;
+  return all;
+}
+
+// "barrier 0 has 32 of 64 threads, missing warp 1"
+std::string barrier_text(const Block& block, uint32_t id) {
+  const BarrierState& b = block.barriers[id];
+  return "barrier " + std::to_string(id) + " has " + std::to_string(b.arrived) + " of " +
+         std::to_string(b.expected != 0 ? b.expected : live_threads(block)) + " threads" + missing(block, id);
+}
+
+// "the cluster's barrier has 32 of 64 threads, missing block (1,0,0) warp 0"
+std::string cluster_barrier_text(const Cluster& cluster) {
+  uint32_t all = 0;
+  std::string absent;
+  for (uint32_t rank = 0; rank < cluster.size; ++rank) {
+    const Block& block = *cluster.blocks[rank];
+    all += live_threads(block);
+    std::vector<uint32_t> warps;
+    for (const Warp& w : block.warps)
+      if (w.live != 0 && (w.live & ~w.cluster_arrived) != 0) warps.push_back(w.index);
+    if (!warps.empty()) absent += ", missing block " + to_string(block.id) + ' ' + warps_text(warps);
+  }
+  return "the cluster's barrier has " + std::to_string(cluster.barrier.arrived) + " of " + std::to_string(all) +
+         " threads" + absent;
+}
+
 // "gemm.cuh:40 (bar.sync 0), called at gemm.cuh:91"; of other instructions the opcode alone.
 std::string place(const Kernel& kernel, const Split& s) {
   const std::string text = s.at < kernel.text.size() ? kernel.text[s.at] : "";
@@ -50,11 +79,8 @@ std::string split_text(const Block& block, const Warp& w, const Split& s) {
   std::string text = lanes_text(s.mask) + (polls ? " poll" : " wait") + (is_one ? "s at " : " at ");
   text += place(kernel, s);
   if (s.wait == Split::Wait::kBarrier) {
-    const BarrierState& b = block.barriers[s.barrier];
-    uint32_t all = 0;
-    for (const Warp& other : block.warps) all += other.live != 0 ? kWarpSize : 0;
-    text += ": barrier " + std::to_string(s.barrier) + " has " + std::to_string(b.arrived) + " of " +
-            std::to_string(b.expected != 0 ? b.expected : all) + " threads" + missing(block, s.barrier);
+    text +=
+        ": " + (s.barrier == kClusterBarrier ? cluster_barrier_text(*block.cluster) : barrier_text(block, s.barrier));
   } else if (s.wait == Split::Wait::kWarpSync) {
     text += ": for " + lanes_text(s.sync_mask & w.live & ~s.mask);
   }

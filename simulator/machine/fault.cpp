@@ -30,6 +30,7 @@ const char* kind_of(LaunchResult::Status status) {
   switch (status) {
     case LaunchResult::Status::kIllegalAddress:
     case LaunchResult::Status::kMisalignedAddress:
+    case LaunchResult::Status::kAbsentBlock:
       return "memcheck";
     case LaunchResult::Status::kDeadlock:
       return "deadlock";

@@ -22,7 +22,7 @@ constexpr uint32_t kDefaultMxcsr = 0x1f80;  // round to nearest, subnormals kept
 constexpr auto kPause = std::chrono::microseconds(50);
 constexpr int kSpins = 64;            // looks at the others' progress before a worker sleeps
 constexpr size_t kKeptStorages = 2;   // per worker between launches
-constexpr uint64_t kMostAtATime = 8;  // blocks that a seed lets share the host
+constexpr uint64_t kMostAtATime = 8;  // blocks, by whole clusters, that a seed lets share the host
 
 uint64_t moves_of_all(const Run& run) {
   uint64_t sum = 0;
@@ -60,13 +60,13 @@ bool wait_for_others(Run& run, uint64_t seen) {
 void work_seeded(Run& run, Worker& me) {
   const size_t width = 1 + run.choices.below(Choice::kWidth, kMostAtATime);
   while (!run.is_over) {
-    while (me.resident.size() < width && start_block(run, me)) {
+    while (me.resident.size() < width && start_cluster(run, me)) {
     }
     std::vector<Resident*> able;
     for (Resident& r : me.resident)
-      if (!r.is_stuck) able.push_back(&r);
+      if (!r.is_stuck && !r.is_finished) able.push_back(&r);
     if (able.empty()) {
-      if (start_block(run, me)) continue;
+      if (start_cluster(run, me)) continue;
       if (run.grid.waits_for_primary) return;
       if (me.resident.empty() || !wait_for_others(run, 0)) return;  // alone: looks whether all are dead
       for (Resident& r : me.resident) r.is_stuck = false;
@@ -91,8 +91,9 @@ void work(Run& run, Worker& me) {
       for (size_t n = 0; n < me.resident.size(); ++n) moved |= advance(run, me.resident[n]);
       release_finished(run, me);
       // New blocks start only when those here cannot get on: they are what the waiting ones may need.
-      while (!moved && start_block(run, me)) {
-        moved = advance(run, me.resident.back());
+      while (!moved && start_cluster(run, me)) {
+        for (size_t n = me.resident.size() - run.cluster_size; n < me.resident.size(); ++n)
+          moved |= advance(run, me.resident[n]);
         release_finished(run, me);
       }
       if (moved) {
@@ -115,17 +116,19 @@ void work(Run& run, Worker& me) {
   _mm_setcsr(mxcsr);
 }
 
-std::string refusal(const Kernel& kernel, const LaunchConfig& config, const Card& card, uint32_t per_sm) {
+// `capacity`: blocks that can be resident.
+std::string refusal(const Kernel& kernel, const LaunchConfig& config, const Card& card, uint32_t per_sm,
+                    uint64_t capacity) {
   if (!kernel.load_error.empty()) return kernel.name + " cannot run: " + kernel.load_error;
-  if (config.cluster.count() != 1)
-    return kernel.name + ": cluster " + to_string(config.cluster) +
-           " asked for, the simulator runs clusters of one block";
   if (config.grid.count() == 0 || config.block.count() == 0) return kernel.name + ": the grid is empty";
+  if (std::string text = cluster_refusal(kernel, config, card.most_cluster_blocks); !text.empty())
+    return kernel.name + ": " + text;
   if (per_sm == 0) return kernel.name + ": a block does not fit on an SM of " + card.name;
-  const uint64_t capacity = static_cast<uint64_t>(per_sm) * static_cast<uint64_t>(card.sm_count);
-  if (config.is_cooperative && config.grid.count() > capacity)
-    return kernel.name + ": a cooperative grid of " + std::to_string(config.grid.count()) + " blocks, but only " +
-           std::to_string(capacity) + " can be resident";
+  if (capacity == 0)
+    return kernel.name + ": a cluster " + to_string(cluster_of(kernel, config)) + " does not fit on " + card.name;
+  if (config.is_cooperative && grid_of(kernel, config).count() > capacity)
+    return kernel.name + ": a cooperative grid of " + std::to_string(grid_of(kernel, config).count()) +
+           " blocks, but only " + std::to_string(capacity) + " can be resident";
   return "";
 }
 
@@ -152,15 +155,23 @@ class GridRun {
     const LaunchConfig& config = launch.config;
     const uint32_t shared = kernel.static_shared_bytes + config.dynamic_shared_bytes;
     run_.per_sm = blocks_per_sm(kernel, card, static_cast<uint32_t>(config.block.count()), shared);
-    if (std::string text = refusal(kernel, config, card, run_.per_sm); !text.empty()) {
+    const Dim3 cluster = cluster_of(kernel, config);
+    const auto size = static_cast<uint32_t>(std::clamp<uint64_t>(cluster.count(), 1, Cluster::kMostBlocks));
+    run_.capacity = size == 1 ? static_cast<uint64_t>(run_.per_sm) * static_cast<uint64_t>(card.sm_count)
+                              : resident_clusters(card, run_.per_sm, size);
+    if (std::string text = refusal(kernel, config, card, run_.per_sm, run_.capacity * size); !text.empty()) {
       run_.result.status = Status::kLaunchFailed;
       run_.result.report = std::move(text);
       return;
     }
-    run_.total = run_.grid.untriggered = config.grid.count();
-    run_.capacity = static_cast<uint64_t>(run_.per_sm) * static_cast<uint64_t>(card.sm_count);
     run_.grid.kernel = &kernel;
     run_.grid.config = config;
+    run_.grid.config.grid = grid_of(kernel, config);
+    run_.grid.cluster = cluster;
+    run_.grid.has_clusters = has_clusters(kernel, config);
+    run_.cluster_size = size;
+    run_.grid.untriggered = run_.grid.config.grid.count();
+    run_.total = run_.grid.untriggered / size;
     run_.grid.options = options;
     run_.grid.params = static_cast<const std::byte*>(launch.params);
     run_.grid.memory = &memory;
@@ -170,9 +181,11 @@ class GridRun {
     if (options.is_ordered()) run_.grid.visible = visible_steps(kernel);
     run_.choices = Choices(options, ~0ull);
     run_.grid.cancel_block = [this]() -> std::optional<Dim3> {
-      const uint64_t index = cancel_block(run_);
+      const uint64_t index = cancel_cluster(run_);
       if (index >= run_.total) return std::nullopt;
-      return block_id(run_.grid.config.grid, index);
+      const Dim3 &grid = run_.grid.config.grid, &shape = run_.grid.cluster;
+      const Dim3 at = block_id({grid.x / shape.x, grid.y / shape.y, grid.z / shape.z}, index);
+      return Dim3{at.x * shape.x, at.y * shape.y, at.z * shape.z};
     };
     const uint64_t threads = options.is_ordered() ? 1 : host_threads();
     const size_t count = std::min<uint64_t>(threads, run_.total);

@@ -33,6 +33,9 @@ struct Card {
   uint64_t memory_bytes, l2_bytes;
   uint32_t shared_per_sm, shared_per_block, shared_per_block_optin, shared_reserved;
   uint32_t registers_per_sm, threads_per_sm, blocks_per_sm;
+  // Clusters: SMs lie in so many groups (GPCs), and no cluster spans two; blocks of one that a kernel may ask for.
+  int gpc_count;
+  uint32_t most_cluster_blocks;
 };
 const Card* find_card(std::string_view key);  // nullptr: unknown
 std::vector<const Card*> all_cards();
@@ -43,6 +46,10 @@ uint32_t blocks_per_sm(const Kernel& kernel, const Card& card, uint32_t threads,
 
 // The largest block that a launch of the kernel may have: by its bounds, or by registers that are known.
 uint32_t most_threads(const Kernel& kernel, const Card& card);
+
+// Clusters of `size` blocks, `per_sm` of which fit on an SM, that the card holds at a time.
+uint64_t resident_clusters(const Card& card, uint32_t per_sm, uint32_t size);
+inline constexpr uint32_t kPortableCluster = 8;  // blocks that a cluster may have on every card
 
 // All memory that a kernel may touch. Device addresses are host addresses. Thread safe.
 struct Allocation {
@@ -82,10 +89,20 @@ class Memory {
 };
 
 struct LaunchConfig {
-  Dim3 grid, block, cluster;
+  Dim3 grid, block;
+  Dim3 cluster{0, 0, 0};  // as the launch asks for; 0, 0, 0: nothing
   uint32_t dynamic_shared_bytes = 0;
   bool is_cooperative = false;
 };
+
+// The clusters of a launch: what it asks for, else what the kernel requires, else blocks by themselves.
+Dim3 cluster_of(const Kernel& kernel, const LaunchConfig& config);
+// Whether launch or kernel name clusters, be it of one block.
+bool has_clusters(const Kernel& kernel, const LaunchConfig& config);
+// Blocks along each dimension: the launch's grid, or of .blocksareclusters so many clusters.
+Dim3 grid_of(const Kernel& kernel, const LaunchConfig& config);
+// Why the launch cannot have these clusters, "" when it can. `most`: blocks that a cluster may have.
+std::string cluster_refusal(const Kernel& kernel, const LaunchConfig& config, uint32_t most);
 
 struct KernelCounters {
   uint64_t warp_instructions = 0;
@@ -100,6 +117,7 @@ struct LaunchResult {
     kIllegalInstruction,
     kDeadlock,
     kTrap,
+    kAbsentBlock,  // shared memory of a block that the cluster has not, or not any more
     kLaunchFailed
   } status = Status::kOk;
   std::string report;  // multi-line, for people; empty when kOk

@@ -28,6 +28,7 @@ struct MemoryAccess {
   Order order = Order::kWeak;
   Scope scope = Scope::kGpu;
   uint32_t bytes = 0;
+  Block* home = nullptr;  // of kShared: the block whose memory it is, nullptr: the warp's own
 };
 
 // A contiguous range that an asynchronous copy reads or writes.
@@ -66,13 +67,14 @@ class Observer {
   virtual void map_acquired(Warp&, const Instr&, Scope, const std::byte* const* /*maps*/) {}
 
   // Named barriers: arrival of Warp::mask, completion of a generation, and the lanes that leave it (after completion).
-  // barrier.cluster is kClusterBarrier: its arrivals do not wait, lanes leave when barrier.cluster.wait lets them go
-  // on.
+  // barrier.cluster is kClusterBarrier, which completes once for all blocks: its arrivals do not wait, lanes leave when
+  // barrier.cluster.wait lets them go on.
   virtual void barrier_arrive(Warp&, const Instr&, uint32_t /*id*/, bool /*waits*/, Order) {}
   virtual void barrier_complete(Block&, uint32_t /*id*/) {}
   virtual void barrier_leave(Warp&, uint32_t /*id*/, uint32_t /*lanes*/) {}
 
-  // mbarriers, by shared address. `value`: count, bytes or awaited parity. `phase`: phases completed before the use.
+  // mbarriers, by shared address (home_of() says whose). `value`: count, bytes or awaited parity. `phase`: phases
+  // completed before the use.
   // Waits are told once for all lanes with one address and one outcome: they are Warp::mask, `lane` is the lowest.
   virtual void mbarrier(Warp&, const Instr&, int /*lane*/, uint32_t /*address*/, MbarrierUse, uint32_t /*value*/,
                         uint64_t /*phase*/, Order, Scope) {}

@@ -50,11 +50,41 @@ std::string area_text(const char* area, int64_t offset, uint64_t bytes, uint64_t
   return std::to_string(static_cast<uint64_t>(offset) + bytes - size) + " bytes past " + tail;
 }
 
-std::byte* resolve_shared(Warp& w, const Instr& i, int lane, uint64_t address, uint64_t bytes) {
+// Shared memory of another block. An H100 answers as this does, but lets writes to a block that has ended pass.
+std::byte* resolve_remote(Warp& w, const Instr& i, int lane, uint64_t address, uint64_t bytes, bool is_cluster) {
+  Block& own = *w.block;
+  const std::string rank = std::to_string(address >> Cluster::kRankShift);
+  if (!own.grid->has_clusters)
+    fault(w, i, lane,
+          "address " + hex(address) + " is of rank " + rank + " of a cluster, and the launch has no clusters");
+  const Block* const home = home_of(own, address);
+  if (home == nullptr)
+    fault(w, i, lane,
+          "address " + hex(address) + " is of rank " + rank + ", the cluster has " + std::to_string(own.cluster->size) +
+              " blocks",
+          Status::kAbsentBlock);
+  if (!is_cluster)
+    fault(w, i, lane,
+          "address " + hex(address) + " is of the shared memory of block " + to_string(home->id) +
+              "; without .shared::cluster the instruction reaches that of its own block alone");
+  if (home->has_ended)
+    fault(w, i, lane,
+          "shared memory of block " + to_string(home->id) +
+              ", which has ended; a barrier of the cluster "
+              "behind the last use keeps it",
+          Status::kAbsentBlock);
+  const int64_t offset = static_cast<int64_t>(address) - home->shared_base;
+  if (offset >= 0 && static_cast<uint64_t>(offset) + bytes <= home->shared_bytes) return home->shared + offset;
+  const std::string area = "shared memory of block " + to_string(home->id);
+  outside(w, i, lane, area_text(area.c_str(), offset, bytes, home->shared_bytes));
+}
+
+std::byte* resolve_shared(Warp& w, const Instr& i, int lane, uint64_t address, uint64_t bytes, bool is_cluster) {
   const Block& block = *w.block;
-  const int64_t offset = static_cast<int64_t>(address) - Block::kSharedBase;
+  const int64_t offset = static_cast<int64_t>(address) - block.shared_base;
   if (offset >= 0 && static_cast<uint64_t>(offset) + bytes <= block.shared_bytes) return block.shared + offset;
   if (address >= 1ull << 32) outside(w, i, lane, "address " + hex(address) + " is not a shared memory address");
+  if (address >> Cluster::kRankShift != block.rank) return resolve_remote(w, i, lane, address, bytes, is_cluster);
   outside(w, i, lane, area_text("shared memory", offset, bytes, block.shared_bytes));
 }
 
@@ -93,7 +123,8 @@ std::byte* resolve_any(Warp& w, const Instr& i, int lane, Space space, uint64_t 
   if ((address & (align - 1)) != 0) misaligned(w, i, lane, address, align);
   switch (space) {
     case Space::kShared:
-      return resolve_shared(w, i, lane, address, bytes);
+    case Space::kSharedCluster:
+      return resolve_shared(w, i, lane, address, bytes, space == Space::kSharedCluster);
     case Space::kLocal:
       return resolve_local(w, i, lane, address, bytes);
     case Space::kParam:
@@ -105,7 +136,7 @@ std::byte* resolve_any(Warp& w, const Instr& i, int lane, Space space, uint64_t 
     case Space::kGeneric:
       switch (address & Block::kWindowMask) {
         case Block::kSharedWindow:
-          return resolve_shared(w, i, lane, address & ~Block::kWindowMask, bytes);
+          return resolve_shared(w, i, lane, address & ~Block::kWindowMask, bytes, true);
         case Block::kLocalWindow:
           return resolve_local(w, i, lane, address & ~Block::kWindowMask, bytes);
         case Block::kParamWindow:

@@ -13,8 +13,12 @@ class BlockStorage {
  public:
   // Lays out register files, shared and local memory for a launch and fills what stays the same in all its blocks.
   void prepare(Grid& grid);
-  // Puts the block with this linear index at its entry: registers zero, shared memory poisoned, barriers free.
-  void start(uint64_t block_index, uint64_t cycles);
+  // Makes it the block of that rank in a cluster of the grid.
+  void join(Cluster& cluster, uint32_t rank);
+  // Puts the block at its entry: registers zero, shared memory poisoned, barriers free.
+  void start(uint64_t cycles);
+  // A cluster to join, kept with the memory of its first block.
+  Cluster& cluster() { return cluster_; }
   Block& block() { return block_; }
   uint64_t executed() const;
 
@@ -24,6 +28,7 @@ class BlockStorage {
     void operator()(std::byte* p) const;
   };
   Block block_;
+  Cluster cluster_;
   std::optional<Schedule> schedule_;
   std::unique_ptr<std::byte[], Free> bytes_;
   size_t capacity_ = 0;

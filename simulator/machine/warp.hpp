@@ -59,19 +59,20 @@ struct Warp {
   uint32_t live = 0;   // lanes that have not exited
   Block* block = nullptr;
   const Kernel* kernel = nullptr;
-  std::byte* local = nullptr;       // .local: lane l at l * kernel->local_bytes
-  std::vector<Split> waiting;       // the other splits, in no order
-  uint64_t executed = 0;            // warp instructions
-  uint32_t switch_pc = kNoSwitch;   // the dispatch loop leaves for settle() when pc reaches it
-  uint32_t back_edges = 0;          // taken since the warp was last scheduled
-  bool has_polled = false;          // a volatile, relaxed or acquire read since the last back edge, and no write
-  uint32_t poll_pc = 0;             // that read
-  bool has_yielded = false;         // the running split polls: the others take their turn
-  bool is_busy = false;             // left the loop for its length, not for a poll
-  uint64_t counted = 0;             // part of `executed` that Block::cycles has
-  uint32_t carry = 0;               // CC.CF of each lane: add.cc, sub.cc, mad.cc
-  uint32_t register_limit = 0;      // what setmaxnreg set, 0 = not yet
-  uint32_t cluster_generation = 0;  // of the cluster barrier when the warp arrived at it
+  std::byte* local = nullptr;      // .local: lane l at l * kernel->local_bytes
+  std::vector<Split> waiting;      // the other splits, in no order
+  uint64_t executed = 0;           // warp instructions
+  uint32_t switch_pc = kNoSwitch;  // the dispatch loop leaves for settle() when pc reaches it
+  uint32_t back_edges = 0;         // taken since the warp was last scheduled
+  bool has_polled = false;         // a volatile, relaxed or acquire read since the last back edge, and no write
+  uint32_t poll_pc = 0;            // that read
+  bool has_yielded = false;        // the running split polls: the others take their turn
+  bool is_busy = false;            // left the loop for its length, not for a poll
+  uint64_t counted = 0;            // part of `executed` that Block::cycles has
+  uint32_t carry = 0;              // CC.CF of each lane: add.cc, sub.cc, mad.cc
+  uint32_t register_limit = 0;     // what setmaxnreg set, 0 = not yet
+  uint32_t cluster_arrived = 0;    // lanes that have arrived at the cluster barrier and not waited since; of these
+  uint32_t cluster_passed = 0;     // those whose generation is over
   uint32_t next_cached = 0;
   CachedRange cached[kCachedRanges];
   uint32_t barrier_lanes[17] = {};  // lanes that arrived at a barrier before the rest of their warp
@@ -154,12 +155,13 @@ void run_warp(Warp& w);
 
 // --- memory: every access of every handler goes through these; they check bounds, alignment and state spaces ---
 
-enum class Space : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParam, kConst };
+// kShared: of the own block; kSharedCluster: of any block of its cluster.
+enum class Space : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParam, kConst, kSharedCluster };
 enum class Access : uint8_t { kRead, kWrite, kAtomic };
 
 // Host pointer to [address, address + bytes) in `space` for one lane; faults when the range is not inside one live
 // allocation (or the block's shared memory, the lane's local memory, the parameters) or is not aligned to `align`.
-// Shared addresses are offsets in the shared window (Block::kSharedBase + n); generic ones carry the window tag.
+// Shared addresses are offsets in the shared window (Block::shared_base + n); generic ones carry the window tag.
 std::byte* resolve(Warp& w, const Instr& i, int lane, Space space, uint64_t address, uint32_t bytes, uint32_t align,
                    Access access);
 

@@ -10,6 +10,7 @@ namespace {
 uint64_t window_of(Space space) {
   switch (space) {
     case Space::kShared:
+    case Space::kSharedCluster:
       return Block::kSharedWindow;
     case Space::kLocal:
       return Block::kLocalWindow;
@@ -38,7 +39,14 @@ void is_space(Warp& w, const Instr& i) {
   const uint64_t window = static_cast<uint64_t>(i.imm);
   set_pred(w, i.d, ballot([=](int l) { return (a[l] & Block::kWindowMask) == window; }));
 }
+// .shared and .shared::cta: of the own block; .shared::cluster takes any rank, be it one that the cluster has not.
+void is_own_shared(Warp& w, const Instr& i) {
+  const In<uint64_t> a(w, i.a);
+  const uint64_t own = (Block::kSharedWindow | w.block->shared_base) >> Cluster::kRankShift;
+  set_pred(w, i.d, ballot([=](int l) { return a[l] >> Cluster::kRankShift == own; }));
+}
 Handler bind_is_space(const ptx::Statement& s, Instr& i) {
+  if (space_of(s) == Space::kShared) return is_own_shared;
   i.imm = static_cast<int64_t>(window_of(space_of(s)));
   return is_space;
 }
@@ -53,21 +61,22 @@ void is_const(Warp& w, const Instr& i) {
            }));
 }
 
-// A cluster has one block: its rank is 0 and every address maps to itself.
+// Ranks that the cluster has not are told where the address is used.
 template <class T>
 void mapa(Warp& w, const Instr& i) {
   const Out<T> d(w, i.d);
   const In<T> a(w, i.a);
   const uint32_t* rank = u32(w, i.b);
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    const int l = std::countr_zero(m);
-    if (rank[l] != 0) fault(w, i, l, "block " + std::to_string(rank[l]) + " of the cluster, which has one");
-    d.set(l, a[l]);
-  }
+  for_lanes(w, [=](int l) {
+    const T above = a[l] - static_cast<uint32_t>(a[l]);  // a generic address's window
+    d.set(l, above + at_rank(static_cast<uint32_t>(a[l]), rank[l]));
+  });
 }
+template <class T>
 void cta_rank(Warp& w, const Instr& i) {
   const Out<uint32_t> d(w, i.d);
-  for_lanes(w, [=](int l) { d.set(l, 0); });
+  const In<T> a(w, i.a);
+  for_lanes(w, [=](int l) { d.set(l, static_cast<uint32_t>(a[l]) >> Cluster::kRankShift); });
 }
 
 void hint(Warp&, const Instr&) {}
@@ -86,8 +95,8 @@ constexpr Form kForms[] = {
     {"isspacep.const", "p r64", is_const, nullptr, Unit::kAlu, "9.7.9.19"},
     {"mapa[|.shared::cluster].u64", "r64 r64 r32", mapa<uint64_t>, nullptr, Unit::kAlu, "9.7.9.23"},
     {"mapa.shared::cluster.u32", "r32 r32 r32", mapa<uint32_t>, nullptr, Unit::kAlu, "9.7.9.23"},
-    {"getctarank[|.shared::cluster].u64", "r32 r64", cta_rank, nullptr, Unit::kAlu, "9.7.9.24"},
-    {"getctarank.shared::cluster.u32", "r32 r32", cta_rank, nullptr, Unit::kAlu, "9.7.9.24"},
+    {"getctarank[|.shared::cluster].u64", "r32 r64", cta_rank<uint64_t>, nullptr, Unit::kAlu, "9.7.9.24"},
+    {"getctarank.shared::cluster.u32", "r32 r32", cta_rank<uint32_t>, nullptr, Unit::kAlu, "9.7.9.24"},
     {"prefetch[|.global|.local].[L1|L2]", "[a]", hint, nullptr, Unit::kLsu, "9.7.9.15"},
     {"prefetch.global.L2::[evict_last|evict_normal]", "[a]", hint, nullptr, Unit::kLsu, "9.7.9.15"},
     {"prefetchu.L1", "[a]", hint, nullptr, Unit::kLsu, "9.7.9.15"},

@@ -18,14 +18,17 @@ void fence_proxy_async(Warp& w, const Instr& i) {
   tell(w, i, Fence::kProxyAsync, Order::kAcqRel, static_cast<Space>(i.imm));
 }
 Handler bind_fence_proxy_async(const ptx::Statement& s, Instr& i) {
-  i.imm = static_cast<int64_t>(s.has("global") ? Space::kGlobal : shared_or_generic(s));
+  const Space space = shared_or_generic(s);
+  i.imm = static_cast<int64_t>(s.has("global")                  ? Space::kGlobal
+                               : space == Space::kSharedCluster ? Space::kShared
+                                                                : space);
   return fence_proxy_async;
 }
 // A release makes what the thread did generically ready for the asynchronous proxy, as the two-way fence does. An
 // acquire is the other direction, which copies that an mbarrier tells of need no fence for.
 void fence_shared_release(Warp& w, const Instr& i) { tell(w, i, Fence::kProxyAsync, Order::kRelease, Space::kShared); }
 void fence_shared_acquire(Warp& w, const Instr& i) { tell(w, i, Fence::kProxyAsync, Order::kAcquire, Space::kShared); }
-// Between threads, of synchronisation through shared memory: with clusters of one block, all that there is.
+// Between threads, of synchronisation through shared memory: taken for the whole fence.
 template <Order kOrder>
 void fence_cluster(Warp& w, const Instr& i) {
   std::atomic_thread_fence(std::memory_order_acq_rel);

@@ -21,10 +21,10 @@ std::span<const Form> tensor_copy_forms();
 std::span<const Form> tensor_map_forms();
 std::span<const Form> cluster_launch_forms();
 
-// Shared memory named by .shared, .shared::cta or (cluster rank 0, the only one) .shared::cluster; none of them:
-// generic.
+// Shared memory named by .shared, .shared::cta or .shared::cluster; none of them: generic.
 inline Space shared_or_generic(const ptx::Statement& s) {
-  return s.has("shared") || s.has("shared::cta") || s.has("shared::cluster") ? Space::kShared : Space::kGeneric;
+  if (s.has("shared::cluster")) return Space::kSharedCluster;
+  return s.has("shared") || s.has("shared::cta") ? Space::kShared : Space::kGeneric;
 }
 
 // Refuses an instruction that the simulated card does not have.
@@ -37,16 +37,39 @@ inline void require_card(Warp& w, const Instr& i, int cc_major, const char* targ
           LaunchResult::Status::kIllegalInstruction);
 }
 
-// Clusters have one block: a multicast may name rank 0 only. `slot`: the 16-bit mask of ranks.
-inline void check_multicast(Warp& w, const Instr& i, uint32_t slot) {
-  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
-    const int lane = std::countr_zero(m);
-    const uint32_t ranks = u32(w, slot)[lane];
-    if (ranks != 1)
-      fault(w, i, lane,
-            "multicast to the cluster ranks of mask " + std::to_string(ranks) +
-                ": clusters of one block are simulated, the mask must be 1");
-  }
+// The copy's destination and its mbarrier lie in one block: the ISA leaves anything else undefined, and on an H100 the
+// mbarrier never hears of it.
+inline void check_homes(Warp& w, const Instr& i, int lane, uint32_t destination, uint32_t barrier) {
+  const uint32_t rank = destination >> Cluster::kRankShift, other = barrier >> Cluster::kRankShift;
+  if (rank != other)
+    fault(w, i, lane,
+          "the destination lies in the shared memory of rank " + std::to_string(rank) +
+              " of the cluster, the mbarrier in "
+              "that of rank " +
+              std::to_string(other) + ": they have to be in one block");
+}
+
+// An H100 ends these with "illegal instruction" in a launch that knows nothing of clusters.
+inline void require_cluster(Warp& w, const Instr& i) {
+  if (!w.block->grid->has_clusters)
+    fault(w, i, -1, "the instruction needs a launch with cluster dimensions, be it of one block");
+}
+
+// The 16-bit mask of the ranks that a multicast names. Cards of compute capability 12 have no multicast; a copy to the
+// own block alone is an ordinary one.
+inline uint32_t multicast_ranks(Warp& w, const Instr& i, int lane, uint32_t slot) {
+  const uint32_t ranks = u32(w, slot)[lane] & 0xffff;
+  const Block& own = *w.block;
+  if (own.grid->card->cc_major == 12 && ranks != 1u << own.rank)
+    fault(w, i, lane,
+          "multicast to the cluster ranks of mask " + std::to_string(ranks) + ": " + own.grid->card->name +
+              " has no multicast, a copy goes to one block");
+  if (ranks >> own.cluster->size != 0)
+    fault(w, i, lane,
+          "multicast to the cluster ranks of mask " + std::to_string(ranks) + ", the cluster has " +
+              std::to_string(own.cluster->size) + " blocks",
+          LaunchResult::Status::kAbsentBlock);
+  return ranks;
 }
 
 // For .aligned instructions that exchange data between all 32 lanes: false when the split was parked until the others

@@ -1,5 +1,6 @@
-// st.async and red.async: registers to shared memory of the cluster (of one block), told by an mbarrier; both belong to
-// the generic proxy. st.bulk: zeros over a range of shared memory, at once.
+// st.async and red.async: registers to shared memory of the cluster, told by an mbarrier beside it; both belong to the
+// generic proxy. To the own block is undefined by the ISA, and on an H100 like to any other. st.bulk: zeros over a
+// range of shared memory, at once.
 #include <utility>
 
 #include "machine/access.hpp"
@@ -34,16 +35,19 @@ struct Store : AsyncOperation {
 template <uint32_t kBytes, uint32_t kCount>
 void store(Warp& w, const Instr& i) {
   constexpr uint32_t kSize = kBytes * kCount;
+  require_cluster(w, i);
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
-    Store op(resolve(w, i, lane, Space::kShared, address(w, i, 0, i.ops[0], lane), kSize, kSize, Access::kWrite), kSize,
+    const uint64_t at = address(w, i, 0, i.ops[0], lane);
+    Store op(resolve(w, i, lane, Space::kSharedCluster, at, kSize, kSize, Access::kWrite), kSize,
              reinterpret_cast<Reducer>(i.imm));
     for (uint32_t n = 0; n < kCount; ++n) {
       const void* const value = kBytes == 8 ? static_cast<const void*>(&u64(w, i.ops[1 + n])[lane])
                                             : static_cast<const void*>(&u32(w, i.ops[1 + n])[lane]);
       std::memcpy(op.data + n * kBytes, value, kBytes);
     }
-    op.barrier = mbarrier_operand(w, i, lane, 1, i.ops[1 + kCount], Space::kShared);
+    op.barrier = mbarrier_operand(w, i, lane, 1, i.ops[1 + kCount], Space::kSharedCluster);
+    check_homes(w, i, lane, static_cast<uint32_t>(at), op.barrier);
     issue(w, i, lane, std::move(op));
   }
 }

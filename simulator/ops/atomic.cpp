@@ -131,8 +131,8 @@ void atomic128(Warp& w, const Instr& i) {
 // atom.add.f32 on global memory flushes subnormals, on shared memory it keeps them.
 template <int N, bool kReturns>
 Handler add_f32(Space space) {
-  return space == Space::kShared ? atomic<uint32_t, kAddFloat<F32>, N, kReturns>
-                                 : atomic<uint32_t, kAddFloat<F32Ftz>, N, kReturns>;
+  const bool is_shared = space == Space::kShared || space == Space::kSharedCluster;
+  return is_shared ? atomic<uint32_t, kAddFloat<F32>, N, kReturns> : atomic<uint32_t, kAddFloat<F32Ftz>, N, kReturns>;
 }
 
 template <bool kReturns>

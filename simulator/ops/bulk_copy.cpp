@@ -1,6 +1,8 @@
-// cp.async.bulk, cp.reduce.async.bulk and their groups: contiguous bytes between global and shared memory, moved by the
-// asynchronous engine. Loads report their bytes to an mbarrier; stores and reductions belong to a bulk group of the
-// thread.
+// cp.async.bulk, cp.reduce.async.bulk and their groups: contiguous bytes between global and shared memory, or shared
+// memories of a cluster, moved by the asynchronous engine. Loads report their bytes to an mbarrier; stores and
+// reductions belong to a bulk group of the thread.
+#include <utility>
+
 #include "ops/async_ops.hpp"
 #include "ops/async_reduce.hpp"
 
@@ -57,48 +59,85 @@ uint32_t checked_size(Warp& w, const Instr& i, int lane, uint32_t slot) {
   return bytes;
 }
 
-// Operands: destination, source, size, then the mbarrier or nothing. `mask`: operand with the bytes to copy, 0 = all.
-void bulk(Warp& w, const Instr& i, Space to, Space from, bool has_barrier, Reducer reducer, uint32_t mask = 0) {
+bool is_shared(Space space) { return space == Space::kShared || space == Space::kSharedCluster; }
+
+// How a row copies. `mask`: operand with the bytes to copy of each 16, 0 = all.
+struct Way {
+  Space to, from;
+  Reducer reducer = nullptr;
+  uint32_t mask = 0;
+};
+
+BulkCopy make_copy(Warp& w, const Instr& i, int lane, const Way& way, uint64_t destination, uint32_t bytes) {
+  const Access access = way.reducer != nullptr && way.to == Space::kGlobal ? Access::kAtomic : Access::kWrite;
+  BulkCopy op(resolve(w, i, lane, way.to, destination, bytes, kGranule, access),
+              resolve(w, i, lane, way.from, address(w, i, 1, i.ops[1], lane), bytes, kGranule, Access::kRead), bytes,
+              way.reducer);
+  op.from_shared = is_shared(way.from);
+  op.to_shared = is_shared(way.to);
+  return op;
+}
+
+// Operands: destination, source, size.
+void store(Warp& w, const Instr& i, const Way& way) {
   for (uint32_t m = w.mask; m != 0; m &= m - 1) {
     const int lane = std::countr_zero(m);
     const uint32_t bytes = checked_size(w, i, lane, i.ops[2]);
-    const Access access = reducer != nullptr && to == Space::kGlobal ? Access::kAtomic : Access::kWrite;
-    BulkCopy op(resolve(w, i, lane, to, address(w, i, 0, i.ops[0], lane), bytes, kGranule, access),
-                resolve(w, i, lane, from, address(w, i, 1, i.ops[1], lane), bytes, kGranule, Access::kRead), bytes,
-                reducer);
-    op.from_shared = from == Space::kShared;
-    op.to_shared = to == Space::kShared;
-    if (mask != 0) op.byte_mask = u32(w, i.ops[mask])[lane] & kAllBytes;
-    if (has_barrier) op.barrier = mbarrier_operand(w, i, lane, 2, i.ops[3], Space::kShared);
+    BulkCopy op = make_copy(w, i, lane, way, address(w, i, 0, i.ops[0], lane), bytes);
+    if (way.mask != 0) op.byte_mask = u32(w, i.ops[way.mask])[lane] & kAllBytes;
     issue(w, i, lane, std::move(op));
   }
 }
 
-void load(Warp& w, const Instr& i) { bulk(w, i, Space::kShared, Space::kGlobal, true, nullptr); }
-void load_multicast(Warp& w, const Instr& i) {
-  check_multicast(w, i, i.ops[4]);
-  load(w, i);
+// Operands: destination, source, size, mbarrier.
+void load(Warp& w, const Instr& i, const Way& way) {
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const uint32_t bytes = checked_size(w, i, lane, i.ops[2]);
+    const uint64_t at = address(w, i, 0, i.ops[0], lane);
+    BulkCopy op = make_copy(w, i, lane, way, at, bytes);
+    op.barrier = mbarrier_operand(w, i, lane, 2, i.ops[3], way.to);
+    check_homes(w, i, lane, static_cast<uint32_t>(at), op.barrier);
+    issue(w, i, lane, std::move(op));
+  }
 }
-void store(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, nullptr); }
+
+template <Space kTo>
+void load_global(Warp& w, const Instr& i) {
+  load(w, i, {kTo, Space::kGlobal});
+}
+// To one place in the memory of each block that the mask names, and each one's mbarrier at one place hears of it.
+void load_multicast(Warp& w, const Instr& i) {
+  for (uint32_t m = w.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    const uint32_t bytes = checked_size(w, i, lane, i.ops[2]);
+    const auto at = static_cast<uint32_t>(address(w, i, 0, i.ops[0], lane));
+    const uint32_t barrier = mbarrier_operand(w, i, lane, 2, i.ops[3], Space::kSharedCluster);
+    bool is_first = true;
+    for (uint32_t ranks = multicast_ranks(w, i, lane, i.ops[4]); ranks != 0; ranks &= ranks - 1) {
+      const auto rank = static_cast<uint32_t>(std::countr_zero(ranks));
+      BulkCopy op = make_copy(w, i, lane, {Space::kSharedCluster, Space::kGlobal}, at_rank(at, rank), bytes);
+      op.barrier = at_rank(barrier, rank);
+      op.is_repeat = !std::exchange(is_first, false);
+      issue(w, i, lane, std::move(op));
+    }
+  }
+}
+void store_global(Warp& w, const Instr& i) { store(w, i, {Space::kGlobal, Space::kShared}); }
 template <uint32_t kMask>
 void store_masked(Warp& w, const Instr& i) {
   require_card(w, i, 10, "sm_100 or newer");
-  bulk(w, i, Space::kGlobal, Space::kShared, false, nullptr, kMask);
-}
-// An H200 ends these with "illegal instruction" in a launch that knows nothing of clusters.
-void require_cluster(Warp& w, const Instr& i) {
-  if (!w.kernel->is_explicit_cluster && w.kernel->required_cluster[0] == 0)
-    fault(w, i, -1, "a copy from shared memory to shared::cluster needs a kernel with cluster dimensions");
+  store(w, i, {Space::kGlobal, Space::kShared, nullptr, kMask});
 }
 void move_shared(Warp& w, const Instr& i) {
   require_cluster(w, i);
-  bulk(w, i, Space::kShared, Space::kShared, true, nullptr);
+  load(w, i, {Space::kSharedCluster, Space::kShared});
 }
 Reducer reducer_of(const Instr& i) { return reinterpret_cast<Reducer>(i.imm); }
-void reduce_global(Warp& w, const Instr& i) { bulk(w, i, Space::kGlobal, Space::kShared, false, reducer_of(i)); }
+void reduce_global(Warp& w, const Instr& i) { store(w, i, {Space::kGlobal, Space::kShared, reducer_of(i)}); }
 void reduce_shared(Warp& w, const Instr& i) {
   require_cluster(w, i);
-  bulk(w, i, Space::kShared, Space::kShared, true, reducer_of(i));
+  load(w, i, {Space::kSharedCluster, Space::kShared, reducer_of(i)});
 }
 
 // A prefetch moves nothing that a program can see; its range must be valid all the same.
@@ -116,6 +155,9 @@ void wait_group(Warp& w, const Instr& i) {
   wait_groups(w, i, CopyGroup::kBulk, u32(w, i.ops[0]), kIsRead);
 }
 
+Handler bind_load(const ptx::Statement& s, Instr&) {
+  return s.has("shared::cta") ? load_global<Space::kShared> : load_global<Space::kSharedCluster>;
+}
 Handler bind_reduce(const ptx::Statement& s, Instr& i, Handler handler) {
   const auto op = reduce_op(s.tokens[s.tokens.size() - (s.has("noftz") ? 3 : 2)]);
   const auto type = reduce_type(s.tokens.back());
@@ -132,19 +174,19 @@ constexpr char kReduceIsa[] = "9.7.9.25.4.2 cp.reduce.async.bulk";
 constexpr char kGroupIsa[] = "9.7.9.25.5 cp.async.bulk.commit_group, wait_group";
 
 const Form kForms[] = {
-    {"cp.async.bulk.[shared::cta|shared::cluster].global.mbarrier::complete_tx::bytes", "[a] [a] r32 [a]", load,
-     nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.[shared::cta|shared::cluster].global.mbarrier::complete_tx::bytes", "[a] [a] r32 [a]", nullptr,
+     bind_load, Unit::kAsync, kIsa},
     {"cp.async.bulk.[shared::cta|shared::cluster].global.mbarrier::complete_tx::bytes.L2::cache_hint",
-     "[a] [a] r32 [a] r64", load, nullptr, Unit::kAsync, kIsa},
+     "[a] [a] r32 [a] r64", nullptr, bind_load, Unit::kAsync, kIsa},
     {"cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster", "[a] [a] r32 [a] r16",
      load_multicast, nullptr, Unit::kAsync, kIsa},
     {"cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint",
      "[a] [a] r32 [a] r16 r64", load_multicast, nullptr, Unit::kAsync, kIsa},
     {"cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes", "[a] [a] r32 [a]", move_shared, nullptr,
      Unit::kAsync, kIsa},
-    {"cp.async.bulk.global.shared::cta.bulk_group", "[a] [a] r32", store, nullptr, Unit::kAsync, kIsa},
-    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint", "[a] [a] r32 r64", store, nullptr, Unit::kAsync,
-     kIsa},
+    {"cp.async.bulk.global.shared::cta.bulk_group", "[a] [a] r32", store_global, nullptr, Unit::kAsync, kIsa},
+    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint", "[a] [a] r32 r64", store_global, nullptr,
+     Unit::kAsync, kIsa},
     {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask", "[a] [a] r32 r16", store_masked<3>, nullptr, Unit::kAsync,
      kIsa},
     {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.cp_mask", "[a] [a] r32 r64 r16", store_masked<4>,

@@ -89,23 +89,13 @@ Handler bind_barrier_red(const ptx::Statement& s, Instr& i) {
 
 constexpr int64_t kClusterAligned = 1, kClusterRelaxed = 2;
 
-// A cluster of one block: all its threads arrive, and a wait polls for the generation that the warp arrived in.
 void cluster_arrive(Warp& w, const Instr& i) {
   if ((i.imm & kClusterAligned) != 0 && !converge(w, i)) return;
-  w.cluster_generation = w.block->barriers[kClusterBarrier].generation;
-  BarrierArrival a{.id = kClusterBarrier, .waits = false, .is_aligned = false};
-  a.is_relaxed = (i.imm & kClusterRelaxed) != 0;
-  arrive(w, i, a);
+  arrive_at_cluster(w, i, (i.imm & kClusterRelaxed) != 0);
 }
 void cluster_wait(Warp& w, const Instr& i) {
   if ((i.imm & kClusterAligned) != 0 && !converge(w, i)) return;
-  if (w.block->barriers[kClusterBarrier].generation != w.cluster_generation) {
-    if (w.block->observer != nullptr) w.block->observer->barrier_leave(w, kClusterBarrier, w.mask);
-    return;
-  }
-  branch(w, i, i.pc);
-  yield(w);
-  w.poll_pc = i.pc;
+  wait_for_cluster(w, i);
 }
 template <Handler kExecute>
 Handler bind_cluster(const ptx::Statement& s, Instr& i) {

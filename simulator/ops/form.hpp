@@ -35,7 +35,7 @@ struct Form {
   // ld, st and cvt also take wider registers (PTX ISA 9.4.1): lowering adds a widening or narrowing instruction, so
   // handlers see the row's widths only and never sign-extend past them. A special register that changes while a kernel
   // runs (%clock, %globaltimer ..) is part of the opcode, not an operand: "mov.u64:%globaltimer" with operands "r64".
-  // All other special registers are slots.
+  // So is the predicate %is_explicit_cluster. All other special registers are slots.
   std::string_view operands;
   Handler execute;  // the handler, or
   Bind bind;        // how to choose it

@@ -1,4 +1,4 @@
-// Warp-wide look-up of addresses: [min, max] of the warp is checked once, against the block's shared memory or the
+// Warp-wide look-up of addresses: [min, max] of the warp is checked once, against the shared memory of a block or the
 // allocations that the warp has used before. Lanes are looked at one by one only when that fails, to name the guilty
 // one.
 #include <algorithm>
@@ -16,14 +16,15 @@ using Shape = Pointers::Shape;
 // is a multiple of `align`, so a row is aligned when its first address is.
 inline bool gather_shared(Warp& w, const Instr& i, uint32_t slot, uint32_t bytes, uint32_t align, Pointers& out) {
   const uint32_t* base = u32(w, slot);
-  const uint32_t shift = static_cast<uint32_t>(i.offset[0]) - Block::kSharedBase, first = base[0] + shift;
+  const uint32_t begin = w.block->shared_base;
+  const uint32_t shift = static_cast<uint32_t>(i.offset[0]) - begin, first = base[0] + shift;
   const uint32_t size = w.block->shared_bytes;
   uint32_t uneven = 0;
   for (int lane = 0; lane < kWarpSize; ++lane) uneven |= base[lane] ^ (base[0] + static_cast<uint32_t>(lane) * bytes);
   if (uneven == 0) {
     out.shape = Shape::kRow;
     out.base = w.block->shared + first;
-    return first <= size && kWarpSize * bytes <= size - first && ((first + Block::kSharedBase) & (align - 1)) == 0;
+    return first <= size && kWarpSize * bytes <= size - first && ((first + begin) & (align - 1)) == 0;
   }
   uint32_t high = 0, bits = 0;
   for (int lane = 0; lane < kWarpSize; ++lane) {
@@ -34,7 +35,7 @@ inline bool gather_shared(Warp& w, const Instr& i, uint32_t slot, uint32_t bytes
   }
   out.shape = Shape::kOffsets;
   out.base = w.block->shared;
-  return high <= size && bytes <= size - high && ((bits + Block::kSharedBase) & (align - 1)) == 0;
+  return high <= size && bytes <= size - high && ((bits + begin) & (align - 1)) == 0;
 }
 
 // Addresses of all 32 lanes that lie in one allocation.
@@ -95,7 +96,8 @@ inline bool gather_uniform(Warp& w, const Instr& i, Space space, const uint64_t*
 void gather(Warp& w, const Instr& i, uint32_t slot, Space space, uint32_t bytes, uint32_t align, Access access,
             Pointers& out) {
   const bool is_wide = (i.wide_base & 1) != 0, is_full = w.mask == 0xffffffffu;
-  if (space == Space::kShared && is_full && !is_wide && gather_shared(w, i, slot, bytes, align, out)) return;
+  const bool is_shared = space == Space::kShared || space == Space::kSharedCluster;
+  if (is_shared && is_full && !is_wide && gather_shared(w, i, slot, bytes, align, out)) return;
   alignas(32) uint64_t a[kWarpSize];
   const uint64_t shift = static_cast<uint64_t>(static_cast<int64_t>(i.offset[0]));
   if (is_wide) {
@@ -108,9 +110,13 @@ void gather(Warp& w, const Instr& i, uint32_t slot, Space space, uint32_t bytes,
   if (is_full) {
     Block& block = *w.block;
     const bool is_generic_shared = space == Space::kGeneric && (a[0] & Block::kWindowMask) == Block::kSharedWindow;
-    if (space == Space::kShared || is_generic_shared) {
-      const uint64_t begin = Block::kSharedBase + (is_generic_shared ? Block::kSharedWindow : 0);
-      if (gather_area(a, begin, block.shared_bytes, block.shared, bytes, align, out)) return;
+    if (is_shared || is_generic_shared) {
+      const uint64_t window = is_generic_shared ? Block::kSharedWindow : 0;
+      const Block* home = &block;
+      if (space != Space::kShared && block.cluster->size > 1) home = home_of(block, a[0] - window);
+      if (home != nullptr && !home->has_ended &&
+          gather_area(a, home->shared_base + window, home->shared_bytes, home->shared, bytes, align, out))
+        return;
     } else if (space == Space::kGlobal || space == Space::kGeneric) {
       if (gather_global(w, a, bytes, align, out)) return;
     } else if (space != Space::kLocal) {

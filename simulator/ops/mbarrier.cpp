@@ -15,11 +15,27 @@ constexpr int64_t kNoComplete = 16;
 constexpr int64_t kParity = 32;
 constexpr int64_t kTry = 64;  // may fail though the phase is over
 constexpr int64_t kRelaxed = 128, kCluster = 256;
+constexpr int64_t kClusterSpace = 512;  // a shared address of any block of the cluster
 
-int64_t space_flag(const ptx::Statement& s) { return shared_or_generic(s) == Space::kShared ? kSharedSpace : 0; }
+int64_t space_flag(const ptx::Statement& s) {
+  const Space space = shared_or_generic(s);
+  return space == Space::kShared ? kSharedSpace : space == Space::kSharedCluster ? kClusterSpace : 0;
+}
 
 uint32_t barrier_address(Warp& w, const Instr& i, int lane, uint32_t slot) {
-  return mbarrier_operand(w, i, lane, 0, slot, (i.imm & kSharedSpace) != 0 ? Space::kShared : Space::kGeneric);
+  const Space space = (i.imm & kSharedSpace) != 0    ? Space::kShared
+                      : (i.imm & kClusterSpace) != 0 ? Space::kSharedCluster
+                                                     : Space::kGeneric;
+  return mbarrier_operand(w, i, lane, 0, slot, space);
+}
+// The same for what acts on mbarriers of the own block alone, be it through a generic address.
+uint32_t own_barrier(Warp& w, const Instr& i, int lane, uint32_t slot) {
+  const uint32_t at = barrier_address(w, i, lane, slot);
+  if (at >> Cluster::kRankShift != w.block->rank)
+    fault(w, i, lane,
+          "an mbarrier of rank " + std::to_string(at >> Cluster::kRankShift) +
+              " of the cluster: only arrive, expect_tx and complete_tx reach those of other blocks");
+  return at;
 }
 
 template <class F>
@@ -47,7 +63,7 @@ void init(Warp& w, const Instr& i) {
   int before = -1;
   uint32_t made = 0;
   each_lane(w, [&](int lane) {
-    const uint32_t at = barrier_address(w, i, lane, i.ops[0]), count = counts[lane];
+    const uint32_t at = own_barrier(w, i, lane, i.ops[0]), count = counts[lane];
     if (before >= 0 && made == at && counts[before] == count) return;
     before = lane;
     made = at;
@@ -58,7 +74,7 @@ void init(Warp& w, const Instr& i) {
 
 void inval(Warp& w, const Instr& i) {
   each_lane(w, [&](int lane) {
-    const uint32_t at = barrier_address(w, i, lane, i.ops[0]);
+    const uint32_t at = own_barrier(w, i, lane, i.ops[0]);
     tell(w, i, lane, at, MbarrierUse::kInvalidate, 0);
     mbarrier_invalidate(w, i, lane, at);
   });
@@ -86,7 +102,8 @@ void arrive(Warp& w, const Instr& i) {
                                                   : (is_drop ? Arrival::kDrop : Arrival::kPlain);
   uint64_t* const state = u64(w, i.ops[0]);
   each_lane(w, [&](int lane) {
-    const uint32_t at = barrier_address(w, i, lane, i.ops[1]);
+    const bool is_own = kind == Arrival::kNoComplete || kind == Arrival::kDropNoComplete;
+    const uint32_t at = is_own ? own_barrier(w, i, lane, i.ops[1]) : barrier_address(w, i, lane, i.ops[1]);
     const uint32_t value = (i.imm & kHasCount) != 0 ? u32(w, i.ops[2])[lane] : 1;
     if ((i.imm & kExpectTx) != 0) {
       tell(w, i, lane, at, MbarrierUse::kExpectTx, value);
@@ -121,7 +138,7 @@ void tell_waits(Warp& w, const Instr& i, uint32_t done) {
 void wait(Warp& w, const Instr& i) {
   uint32_t done = 0;
   each_lane(w, [&](int lane) {
-    const uint32_t current = mbarrier_parity(w, i, lane, barrier_address(w, i, lane, i.ops[1]));
+    const uint32_t current = mbarrier_parity(w, i, lane, own_barrier(w, i, lane, i.ops[1]));
     done |= static_cast<uint32_t>(current != awaited(w, i, lane)) << lane;
   });
   Schedule* const schedule = w.block->schedule;

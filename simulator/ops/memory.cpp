@@ -221,6 +221,7 @@ const FormList& load_store_list() {
 Space space_of(const ptx::Statement& s) {
   for (const std::string_view token : s.tokens) {
     if (token == "global") return Space::kGlobal;
+    if (token == "shared::cluster") return Space::kSharedCluster;
     if (token == "shared" || token.starts_with("shared::")) return Space::kShared;
     if (token == "local") return Space::kLocal;
     if (token == "const") return Space::kConst;

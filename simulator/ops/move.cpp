@@ -1,6 +1,7 @@
 // Moves: mov of registers, predicates and clocks, packing and unpacking. PTX ISA 9.7.9.1 to 9.7.9.3.
 #include "ops/move.hpp"
 
+#include "machine/block.hpp"
 #include "ops/lanes.hpp"
 
 namespace sim {
@@ -17,9 +18,11 @@ void move(Warp& w, const Instr& i) {
   for_lanes(w, [=](int l) { d[l] = a[l]; });
 }
 void move_pred(Warp& w, const Instr& i) { set_pred(w, i.d, pred(w, i.a)); }
+void move_is_clustered(Warp& w, const Instr& i) { set_pred(w, i.d, w.block->grid->has_clusters ? ~0u : 0u); }
 
 // Clocks are read when the instruction executes.
 enum class Clock { kCycles, kCyclesHigh, kNanoseconds, kNanosecondsHigh };
+
 template <class T, Clock kWhich>
 void move_clock(Warp& w, const Instr& i) {
   const Out<T> d(w, i.d);
@@ -61,6 +64,7 @@ constexpr Form kForms[] = {
     {"mov.[b16|u16|s16]", "r16 r16", move<uint32_t>, nullptr, Unit::kAlu, "9.7.9.1"},
     {"mov.[b32|u32|s32|f32]", "r32 r32", move<uint32_t>, nullptr, Unit::kAlu, "9.7.9.1"},
     {"mov.[b64|u64|s64|f64]", "r64 r64", move<uint64_t>, nullptr, Unit::kAlu, "9.7.9.1"},
+    {"mov.pred:%is_explicit_cluster", "p", move_is_clustered, nullptr, Unit::kAlu, "10.16"},
     {"mov.[b32|u32|s32]:%clock", "r32", move_clock<uint32_t, Clock::kCycles>, nullptr, Unit::kAlu, "10.23"},
     {"mov.[b32|u32|s32]:%clock_hi", "r32", move_clock<uint32_t, Clock::kCyclesHigh>, nullptr, Unit::kAlu, "10.23"},
     {"mov.[b64|u64|s64]:%clock64", "r64", move_clock<uint64_t, Clock::kCycles>, nullptr, Unit::kAlu, "10.24"},

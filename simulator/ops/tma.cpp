@@ -18,7 +18,7 @@ uint32_t coordinates_of(const Instr& i) { return static_cast<uint32_t>(i.imm & 7
 uint32_t offsets_of(const Instr& i) { return static_cast<uint32_t>(i.imm >> kOffsetsShift & 3); }
 
 // Operands: destination, map and coordinates, mbarrier, im2col offsets.
-template <BoxMode kMode>
+template <BoxMode kMode, bool kIsMulticast = false>
 void load(Warp& w, const Instr& i) {
   if (kMode == BoxMode::kGather4) require_card(w, i, 10, "sm_100 or newer");
   const uint32_t coordinates = coordinates_of(i), barrier_operand = 2 + coordinates;
@@ -31,15 +31,23 @@ void load(Warp& w, const Instr& i) {
       refuse(w, i, lane, "sm_120 loads packed types and swizzle atomicities to .shared::cta, not to .shared::cluster");
     check_global(w, i, lane, box, Access::kRead);
     const uint64_t at = address(w, i, 0, i.ops[0], lane);
-    std::byte* const shared = resolve(w, i, lane, Space::kShared, at, box.shared_bytes(), kSharedAlign, Access::kWrite);
-    const uint32_t barrier = mbarrier_operand(w, i, lane, 2, i.ops[barrier_operand], Space::kShared);
-    issue(w, i, lane, TensorLoad(box, shared, static_cast<uint32_t>(at), barrier));
+    const Space to = (i.imm & kNamesCluster) != 0 ? Space::kSharedCluster : Space::kShared;
+    const uint32_t barrier = mbarrier_operand(w, i, lane, 2, i.ops[barrier_operand], to);
+    check_homes(w, i, lane, static_cast<uint32_t>(at), barrier);
+    // A multicast goes to one place in the memory of each block that its mask names, and each one's mbarrier hears of
+    // it.
+    uint32_t ranks = 1u << (at >> Cluster::kRankShift & (Cluster::kMostBlocks - 1));
+    if (kIsMulticast) ranks = multicast_ranks(w, i, lane, i.ops[3 + coordinates + offsets_of(i)]);
+    bool is_first = true;
+    for (; ranks != 0; ranks &= ranks - 1) {
+      const auto rank = static_cast<uint32_t>(std::countr_zero(ranks));
+      const uint64_t there = kIsMulticast ? at_rank(static_cast<uint32_t>(at), rank) : at;
+      std::byte* const shared = resolve(w, i, lane, to, there, box.shared_bytes(), kSharedAlign, Access::kWrite);
+      TensorLoad op(box, shared, static_cast<uint32_t>(there), kIsMulticast ? at_rank(barrier, rank) : barrier);
+      op.is_repeat = !std::exchange(is_first, false);
+      issue(w, i, lane, std::move(op));
+    }
   }
-}
-template <BoxMode kMode>
-void load_multicast(Warp& w, const Instr& i) {
-  check_multicast(w, i, i.ops[3 + coordinates_of(i) + offsets_of(i)]);
-  load<kMode>(w, i);
 }
 
 // and, or and xor know only the width of the map's integers; the other operations their type.
@@ -106,8 +114,8 @@ Handler bind(const ptx::Statement& s, Instr& i) {
   return kHandler;
 }
 constexpr Bind bind_load = bind<load<BoxMode::kTile>>, bind_gather = bind<load<BoxMode::kGather4>>,
-               bind_column = bind<load<BoxMode::kIm2col>>, bind_multicast = bind<load_multicast<BoxMode::kTile>>,
-               bind_column_multicast = bind<load_multicast<BoxMode::kIm2col>>, bind_store = bind<store<BoxMode::kTile>>,
+               bind_column = bind<load<BoxMode::kIm2col>>, bind_multicast = bind<load<BoxMode::kTile, true>>,
+               bind_column_multicast = bind<load<BoxMode::kIm2col, true>>, bind_store = bind<store<BoxMode::kTile>>,
                bind_column_store = bind<store<BoxMode::kIm2col>>, bind_prefetch = bind<prefetch<BoxMode::kTile>>,
                bind_column_prefetch = bind<prefetch<BoxMode::kIm2col>>;
 

@@ -209,7 +209,8 @@ void assemble(const Entry& entry, Kernel& kernel, LoadErrors& errors) {
   };
   for (const SpecialUse& use : entry.specials) kernel.specials.push_back({new_slot(use.bytes), use.bytes, use.special});
   for (const Constant& constant : entry.constants)
-    kernel.constants.push_back({new_slot(constant.bytes), constant.bytes, constant.value, 0});
+    kernel.constants.push_back({new_slot(constant.bytes), constant.bytes, constant.value, 0,
+                                constant.symbol != nullptr && constant.symbol->space == ptx::VariableSpace::kShared});
   kernel.sink_slot = new_slot(16);
   kernel.register_file_bytes = end;
   kernel.pred_count = plan.pred_count;
@@ -283,6 +284,8 @@ std::unique_ptr<Kernel> lower(const ptx::Source& source, const ptx::Tree& tree, 
   kernel->max_nreg = function.max_nreg;
   kernel->min_ctas_per_sm = function.min_ctas_per_sm;
   kernel->is_explicit_cluster = function.is_explicit_cluster;
+  kernel->blocks_are_clusters = function.blocks_are_clusters;
+  kernel->max_cluster_rank = function.max_cluster_rank;
   LoadErrors errors(module, function.name);
   Entry entry = EntryBuilder(source, tree, function, shapes, errors).run();
   place_variables(source, function, globals, entry, *kernel);

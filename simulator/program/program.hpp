@@ -68,6 +68,7 @@ struct ConstSlot {
   uint32_t slot = 0;
   uint32_t bytes_per_lane = 4;  // 4, 8 or 16
   uint64_t value = 0, value_high = 0;
+  bool is_shared_address = false;  // in a block of rank r of its cluster: r << Cluster::kRankShift more
 };
 enum class Special : uint8_t {
   kTidX,
@@ -95,13 +96,20 @@ enum class Special : uint8_t {
   kLanemaskGt,
   kDynamicSmemSize,
   kTotalSmemSize,
-  kClusterCtaid,
-  kClusterNctaid,
+  kClusterCtaidX,
+  kClusterCtaidY,
+  kClusterCtaidZ,
+  kClusterNctaidX,
+  kClusterNctaidY,
+  kClusterNctaidZ,
   kClusterCtarank,
   kClusterNctarank,
-  kClusterid,
-  kNclusterid,
-  kIsExplicitCluster,
+  kClusteridX,
+  kClusteridY,
+  kClusteridZ,
+  kNclusteridX,
+  kNclusteridY,
+  kNclusteridZ,
   kCurrentGraphExec,
   kEnvReg,
   kClock,
@@ -109,7 +117,8 @@ enum class Special : uint8_t {
   kClockHi,
   kGlobaltimer,
   kGlobaltimerLo,
-  kGlobaltimerHi,  // read when executed, never slots
+  kGlobaltimerHi,
+  kIsExplicitCluster,  // from kClock on: read when executed, never slots
 };
 struct SpecialSlot {
   uint32_t slot = 0;
@@ -141,8 +150,10 @@ struct Kernel {
   // them off; else an estimate (registers.cpp), and no barriers known.
   uint32_t registers = 0, barriers = 0;
   bool are_registers_exact = false;
-  bool is_explicit_cluster = false;
-  uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster
+  bool is_explicit_cluster = false;          // .explicitcluster: a launch has to have cluster dimensions
+  bool blocks_are_clusters = false;          // .blocksareclusters: the launch's grid counts clusters
+  uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster; 0: none
+  uint32_t max_cluster_rank = 0;             // .maxclusterrank: blocks of a cluster; 0: none
   std::string load_error;  // not empty: forms the simulator does not know, file:line each; launching fails with it
   const struct Module* module = nullptr;
 };

@@ -24,7 +24,7 @@ struct SpecialRegister {
   std::string_view name;
   Special special;
   uint8_t bytes;
-  bool is_dynamic;  // changes while a kernel runs: part of the form, see ops/form.hpp
+  bool is_dynamic;  // changes while a kernel runs, or is a predicate: part of the form, see ops/form.hpp
 };
 const SpecialRegister* find_special(std::string_view name);
 

@@ -80,7 +80,8 @@ struct Function {
   Body body;
   uint32_t reqntid[3] = {0, 0, 0}, maxntid[3] = {0, 0, 0}, required_cluster[3] = {0, 0, 0};
   uint32_t max_nreg = 0, min_ctas_per_sm = 0;
-  bool is_explicit_cluster = false;
+  uint32_t max_cluster_rank = 0;
+  bool is_explicit_cluster = false, blocks_are_clusters = false;
 };
 
 struct Tree {

@@ -118,17 +118,21 @@ void Parser::parse_function_directive(Function& function) {
     dims(function.reqntid);
   } else if (directive == ".reqnctapercluster") {
     dims(function.required_cluster);
-    function.is_explicit_cluster = true;
   } else if (directive == ".minnctapersm" || directive == ".maxnctapersm") {
     number(directive == ".minnctapersm" ? function.min_ctas_per_sm : unused);
   } else if (directive == ".maxnreg") {
     number(function.max_nreg);
-  } else if (directive == ".maxclusterrank" || directive == ".abi_preserve" || directive == ".abi_preserve_control") {
+  } else if (directive == ".abi_preserve" || directive == ".abi_preserve_control") {
     number(unused);
+  } else if (directive == ".maxclusterrank") {
+    number(function.max_cluster_rank);
   } else if (directive == ".explicitcluster") {
     lexer_.advance();
     function.is_explicit_cluster = true;
-  } else if (directive == ".noreturn" || directive == ".blocksareclusters") {
+  } else if (directive == ".blocksareclusters") {
+    lexer_.advance();
+    function.blocks_are_clusters = true;
+  } else if (directive == ".noreturn") {
     lexer_.advance();
   } else if (directive == ".pragma") {
     skip_to_semicolon();

@@ -108,7 +108,7 @@ TEST_CASE("a bulk load with a multicast mask of one rank") {
   CHECK(std::memcmp(o.out.data(), pattern(4096).data() + 512, 32) == 0);
 }
 
-TEST_CASE("a bulk copy inside shared memory needs a kernel with cluster dimensions") {
+TEST_CASE("a bulk copy inside shared memory needs a launch with cluster dimensions") {
   const std::string body = R"(
   mbarrier.init.shared.b64 [%r1], 1;
   ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd1+64];
@@ -117,7 +117,7 @@ TEST_CASE("a bulk copy inside shared memory needs a kernel with cluster dimensio
   mbarrier.arrive.expect_tx.shared.b64 _, [%r1], 16;
   cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r2], [%r2+128], 16, [%r1];
 )" + std::string(kWait) + dump(16);
-  check_fault(body, "needs a kernel with cluster dimensions");
+  check_fault(body, "needs a launch with cluster dimensions");
   std::string text = kernel(body);
   const std::string signature = "(.param .u64 in, .param .u64 out)";
   text.insert(text.find(signature) + signature.size(), " .reqnctapercluster 1, 1, 1");
@@ -172,7 +172,7 @@ TEST_CASE("bulk copy faults") {
       init +
           "  mov.b16 %rs1, 3;\n  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
           "[%r2], [%rd1], 16, [%r1], %rs1;",
-      "multicast");
+      "multicast to the cluster ranks of mask 3, the cluster has 1 blocks", {.block = {1}}, Status::kAbsentBlock);
 }
 
 // The bulk reduction of 16 bytes of `shared` into `global`.

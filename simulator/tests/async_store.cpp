@@ -19,6 +19,8 @@ std::string show(int count) {
             std::to_string(8 * k) + "], %rd7;\n";
   return text;
 }
+// Without cluster dimensions an H100 ends st.async and red.async with "illegal instruction".
+const Launch kAlone{.block = {1}, .cluster = {1, 1, 1}};
 constexpr char kStore[] = ".shared::cluster.mbarrier::complete_tx::bytes";
 
 }  // namespace
@@ -27,15 +29,18 @@ TEST_CASE("st.async brings one, two or four registers, and the mbarrier hears of
   const std::string values =
       "  mov.u32 %r4, 0x11111111;\n  mov.u32 %r5, 0x22222222;\n  mov.u32 %r6, 0x33333333;\n  mov.u32 %r7, 0x44444444;\n"
       "  mov.u64 %rd4, 0x5555555555555555;\n  mov.u64 %rd5, 0x6666666666666666;\n";
+  std::string zeros;
+  for (int k = 0; k < 8; ++k) zeros += "  st.shared.b64 [%r2+" + std::to_string(8 * k) + "], 0;\n";
   for (const std::string weak : {"", ".weak"}) {
     const std::string op = "  st.async" + weak + kStore;
-    const Outcome o =
-        run_ok(values +
-               on_barrier(4 + 8 + 8 + 16 + 16, op + ".b32 [%r2], %r4, [%r1];\n" + op + ".u64 [%r2+8], %rd4, [%r1];\n" +
-                                                   op + ".v2.f32 [%r2+16], {%r5, %r6}, [%r1];\n" + op +
-                                                   ".v2.s64 [%r2+32], {%rd4, %rd5}, [%r1];\n" + op +
-                                                   ".v4.u32 [%r2+48], {%r4, %r5, %r6, %r7}, [%r1];\n") +
-               show(8));
+    const Outcome o = run_ok(
+        values + zeros +
+            on_barrier(4 + 8 + 8 + 16 + 16, op + ".b32 [%r2], %r4, [%r1];\n" + op + ".u64 [%r2+8], %rd4, [%r1];\n" +
+                                                op + ".v2.f32 [%r2+16], {%r5, %r6}, [%r1];\n" + op +
+                                                ".v2.s64 [%r2+32], {%rd4, %rd5}, [%r1];\n" + op +
+                                                ".v4.u32 [%r2+48], {%r4, %r5, %r6, %r7}, [%r1];\n") +
+            show(8),
+        kAlone);
     CHECK((o.out[0] & 0xffffffff) == 0x11111111);
     CHECK(o.out[1] == 0x5555555555555555);
     CHECK(o.out[2] == 0x3333333322222222);
@@ -66,19 +71,21 @@ TEST_CASE("red.async folds into shared memory as red does") {
                         {"xor.b32", 0xf0f0, 0x3c3c, 0xcccc}})
     for (const std::string space : {"", ".shared::cluster"}) {
       CAPTURE(c.op);
-      const Outcome o = run_ok("  st.shared.b64 [%r2], " + std::to_string(c.old) + ";\n  mov.u32 %r4, " +
-                               std::to_string(c.operand) + ";\n" +
-                               on_barrier(4, "  red.async.relaxed.cluster" + space + ".mbarrier::complete_tx::bytes." +
-                                                 c.op + " [%r2], %r4, [%r1];\n") +
-                               show(1));
+      const Outcome o = run_ok(
+          "  st.shared.b64 [%r2], " + std::to_string(c.old) + ";\n  mov.u32 %r4, " + std::to_string(c.operand) + ";\n" +
+              on_barrier(4, "  red.async.relaxed.cluster" + space + ".mbarrier::complete_tx::bytes." + c.op +
+                                " [%r2], %r4, [%r1];\n") +
+              show(1),
+          kAlone);
       CHECK((o.out[0] & 0xffffffff) == c.want);
     }
   for (const std::string type : {"u64", "s64"}) {
     const Outcome o =
         run_ok("  st.shared.b64 [%r2], 0xffffffff;\n  mov.u64 %rd4, 0x100000001;\n" +
-               on_barrier(8, "  red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.add." + type +
-                                 " [%r2], %rd4, [%r1];\n") +
-               show(1));
+                   on_barrier(8, "  red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.add." +
+                                     type + " [%r2], %rd4, [%r1];\n") +
+                   show(1),
+               kAlone);
     CHECK(o.out[0] == 0x200000000);
   }
 }
@@ -86,9 +93,10 @@ TEST_CASE("red.async folds into shared memory as red does") {
 TEST_CASE("a misaligned vector and a barrier that is none end the launch") {
   check_fault(
       on_barrier(8, "  st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%r2+4], {%r4, %r5}, [%r1];\n"),
-      "not aligned", {.block = {1}}, LaunchResult::Status::kMisalignedAddress);
-  check_fault("  st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r2], %r4, [%r1];\n",
-              "before mbarrier.init");
+      "not aligned", kAlone, LaunchResult::Status::kMisalignedAddress);
+  const std::string store = "  st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r2], %r4, [%r1];\n";
+  check_fault(store, "before mbarrier.init", kAlone);
+  check_fault(store, "needs a launch with cluster dimensions");
 }
 
 TEST_CASE("lanes store side by side; who reads before the wait races, who waits does not, without a proxy fence") {
@@ -98,7 +106,8 @@ TEST_CASE("lanes store side by side; who reads before the wait races, who waits 
       "st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r7], %r3, [%r2];\n";
   const std::string wait = "$wait:\nmbarrier.try_wait.parity.shared.b64 %p6, [%r2], 0;\n@!%p6 bra $wait;\n";
   const std::string read = "xor.b32 %r12, %r7, 128;\nld.shared.u32 %r11, [%r12];";
-  check_found(begin + read + " // here\n" + wait, Check::kRace, "race", "races with the");
-  check_silent(begin + wait + read, Check::kRace);
-  check_silent(begin + wait + read, Check::kSync);
+  const Launch launch{.block = {64}, .cluster = {1, 1, 1}};
+  check_found(begin + read + " // here\n" + wait, Check::kRace, "race", "races with the", launch);
+  check_silent(begin + wait + read, Check::kRace, launch);
+  check_silent(begin + wait + read, Check::kSync, launch);
 }

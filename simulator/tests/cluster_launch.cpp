@@ -114,6 +114,46 @@ TEST_CASE("grants and refusals of any schedule do every tile once, and no check 
   CHECK(fewest < most);  // the seed chose
 }
 
+TEST_CASE("a cluster takes over a whole cluster, of which one request tells all its blocks") {
+  std::string text = persistent(kVector + "  add.u32 %r10, %r10, %r30;\n");
+  const auto change = [&](const std::string& from, const std::string& to) {
+    const size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+  };
+  const std::string sync = "barrier.cluster.arrive.aligned;\n  barrier.cluster.wait.aligned;\n";
+  change("  bar.sync 0;\nNEXT:",
+         "  mov.u32 %r30, %cluster_ctarank;\n  setp.eq.u32 %p7, %r30, 0;\n"
+         "  fence.mbarrier_init.release.cluster;\n  " +
+             sync + "NEXT:");
+  change("  clusterlaunchcontrol.try_cancel.async.shared::cta.mbarrier::complete_tx::bytes.b128",
+         "  @%p7 clusterlaunchcontrol.try_cancel.async.shared::cta.mbarrier::complete_tx::bytes"
+         ".multicast::cluster::all.b128");
+  change("  bar.sync 0;\n  bra NEXT;", "  " + sync + "  bra NEXT;");
+  change("DONE:\n", "DONE:\n  " + sync);
+  RunOptions options;
+  options.async = AsyncMode::kHostile;
+  options.checks_races = options.checks_init = options.checks_sync = true;
+  size_t taken = 0;
+  for (options.seed = 0; options.seed <= 8; ++options.seed) {
+    Program program(text);
+    std::vector<uint32_t> out(24, 0), by(24, 0);
+    program.add(out, "out");
+    program.add(by, "by");
+    const LaunchResult result =
+        program.run("tiles", {.grid = {8, 3}, .block = {64}, .cluster = {2, 1, 1}, .options = options},
+                    {pointer(out), pointer(by)});
+    REQUIRE_MESSAGE(result.status == LaunchResult::Status::kOk, result.report);
+    for (const Finding& f : result.findings) FAIL_CHECK(f.text);
+    CHECK(out == std::vector<uint32_t>(24, 1));
+    for (uint32_t tile = 0; tile < 24; ++tile) {
+      CHECK((by[tile] - 1) % 2 == tile % 2);  // by the block of its rank
+      taken += by[tile] != tile + 1;
+    }
+  }
+  CHECK(taken > 0);
+}
+
 TEST_CASE("the answer is there when its mbarrier says so, and not before") {
   std::string text = persistent(kVector);
   const size_t wait = text.find("  @!%p2 bra WAIT;\n");

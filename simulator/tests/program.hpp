@@ -1,7 +1,7 @@
 // Runs PTX text in a test: Program("…").run("entry", {.block = {32}}, {pointer, pointer, 7}). Buffers are host memory
 // that the program registers, so that bounds are checked to the byte.
-// With SIM_RECORD=<folder> each launch on card h200 that succeeds is also written there, with its buffers before and
-// after: hopper/replay.py runs the same launches on a real GPU and compares.
+// With SIM_RECORD=<folder> each launch on card h200 that succeeds, but for those of seeds, is also written there, with
+// its buffers before and after: hopper/replay.py runs the same launches on a real GPU and compares.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -37,6 +37,7 @@ struct Launch {
   Dim3 grid{}, block{32};
   uint32_t shared = 0;
   const char* card = "rtx-pro-6000";
+  Dim3 cluster{0, 0, 0};                // none: what the kernel requires
   std::optional<RunOptions> options{};  // otherwise those of the environment
 };
 
@@ -79,6 +80,7 @@ class Program {
     LaunchConfig config;
     config.grid = launch.grid;
     config.block = launch.block;
+    config.cluster = launch.cluster;
     config.dynamic_shared_bytes = launch.shared;
     launched_forms().note(*kernel);
     const auto before = contents();
@@ -90,7 +92,8 @@ class Program {
       for (const Finding& f : result.findings)
         if (f.text != result.report) FAIL_CHECK(f.text);
     const char* folder = std::getenv("SIM_RECORD");
-    if (folder != nullptr && launch.card == std::string("h200") && result.status == LaunchResult::Status::kOk)
+    const bool is_asked = folder != nullptr && launch.card == std::string("h200") && options.seed == 0;
+    if (is_asked && result.status == LaunchResult::Status::kOk)
       record(folder, *kernel, config, {params, params + at}, before);
     return result;
   }
@@ -125,7 +128,7 @@ class Program {
       if (form != nullptr) forms << form_key(*form) << '\n';
     std::ofstream out(folder + "/" + name + "." + std::to_string(count++) + ".launch", std::ios::binary);
     out << kernel.name;
-    for (const Dim3& d : {c.grid, c.block}) out << ' ' << d.x << ' ' << d.y << ' ' << d.z;
+    for (const Dim3& d : {c.grid, c.block, c.cluster}) out << ' ' << d.x << ' ' << d.y << ' ' << d.z;
     out << ' ' << c.dynamic_shared_bytes << ' ' << params.size() << ' ' << kernel.params.size();
     for (const Param& p : kernel.params) out << ' ' << p.offset;
     for (const Buffer& b : buffers_) out << ' ' << reinterpret_cast<uint64_t>(b.data) << ' ' << b.bytes;

@@ -161,7 +161,7 @@ TEST_CASE("entries: parameters, performance directives, linkage") {
       header() +
       ".visible .entry k(\n .param .align 64 .b8 k_param_0[192],\n .param .u64 .ptr .global .align 16 q,"
       "\n .param .u32 n\n)\n.maxntid 128, 2, 1\n.reqntid 64\n.minnctapersm 2\n.maxnreg 168\n"
-      ".explicitcluster\n.reqnctapercluster 2, 1, 1\n.pragma \"nounroll\";\n{ ret; }\n"
+      ".explicitcluster\n.reqnctapercluster 2, 1, 1\n.maxclusterrank 4\n.pragma \"nounroll\";\n{ ret; }\n"
       ".weak .func (.param .b32 r) f(.param .b32 x, .param .align 4 .b8 y[8]) .noreturn;\n"
       ".extern .func g;\n.entry empty() { }\n");
   const ptx::Function& k = parsed.tree.functions[0];
@@ -178,6 +178,8 @@ TEST_CASE("entries: parameters, performance directives, linkage") {
   CHECK(k.max_nreg == 168);
   CHECK(k.is_explicit_cluster);
   CHECK(k.required_cluster[0] == 2);
+  CHECK(k.max_cluster_rank == 4);
+  CHECK_FALSE(k.blocks_are_clusters);
   CHECK_FALSE(parsed.tree.functions[1].is_entry);
   CHECK_FALSE(parsed.tree.functions[1].has_body);
   CHECK(parsed.tree.functions.size() == 4);

@@ -132,7 +132,7 @@ TEST_CASE("launches that the hardware refuses are refused, and nothing runs") {
         "CUDA_ERROR_INVALID_VALUE");
   CUlaunchAttribute cluster{};
   cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-  cluster.value.clusterDim.x = 2;
+  cluster.value.clusterDim.x = 3;
   cluster.value.clusterDim.y = cluster.value.clusterDim.z = 1;
   CUlaunchConfig config{};
   config.gridDimX = 2;

@@ -29,6 +29,9 @@ from pathlib import Path
 PATIENCE = 4  # seconds for one launch
 SMALL_SHARED = 48 * 1024  # bytes of dynamic shared memory that a kernel gets unasked
 MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
+PORTABLE_CLUSTER = 8  # blocks of a cluster that need no permission
+CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 GUARD = 256  # bytes between buffers, so that none ends where another begins
 
 
@@ -40,6 +43,7 @@ class Launch:
     entry: str
     grid: tuple[int, ...]
     block: tuple[int, ...]
+    cluster: tuple[int, ...]  # zeros: the launch names none
     shared: int
     params: bytes
     offsets: tuple[int, ...]  # of each parameter
@@ -54,8 +58,8 @@ def read_launch(path: Path) -> Launch:
     end = data.index(b"\n")
     entry, *fields = data[:end].decode().split()
     numbers = [int(f) for f in fields]
-    params, count = numbers[7], numbers[8]
-    offsets, pairs = tuple(numbers[9 : 9 + count]), numbers[9 + count :]
+    shared, params, count = numbers[9:12]
+    offsets, pairs = tuple(numbers[12 : 12 + count]), numbers[12 + count :]
     buffers = tuple(zip(pairs[::2], pairs[1::2], strict=True))
     total = sum(size for _, size in buffers)
     at = end + 1
@@ -64,7 +68,8 @@ def read_launch(path: Path) -> Launch:
         entry=entry,
         grid=tuple(numbers[0:3]),
         block=tuple(numbers[3:6]),
-        shared=numbers[6],
+        cluster=tuple(numbers[6:9]),
+        shared=shared,
         params=data[at : at + params],
         offsets=offsets,
         buffers=buffers,
@@ -87,6 +92,35 @@ def assemble(folder: Path, ptxas: str) -> int:
                 launch.unlink()
     print(f"{len(list(folder.glob('*.cubin')))} texts assembled, {dropped} are not Hopper's")
     return 0
+
+
+class LaunchAttribute(ctypes.Structure):
+    """CUlaunchAttribute with room for any value."""
+
+    _fields_ = [("id", ctypes.c_int), ("padding", ctypes.c_int), ("value", ctypes.c_uint32 * 16)]
+
+
+class LaunchConfig(ctypes.Structure):
+    """CUlaunchConfig."""
+
+    _fields_ = [
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("shared", ctypes.c_uint),
+        ("stream", ctypes.c_void_p),
+        ("attributes", ctypes.POINTER(LaunchAttribute)),
+        ("count", ctypes.c_uint),
+    ]
+
+
+def config_of(launch: Launch) -> LaunchConfig:
+    """What cuLaunchKernelEx is to launch."""
+    three = ctypes.c_uint * 3
+    cluster = (LaunchAttribute * 1)()
+    cluster[0].id = CLUSTER_DIMENSION
+    cluster[0].value[:3] = launch.cluster
+    named = 1 if any(launch.cluster) else 0
+    return LaunchConfig(three(*launch.grid), three(*launch.block), launch.shared, None, cluster, named)
 
 
 class Gpu:
@@ -145,7 +179,9 @@ class Gpu:
             self.call("cuFuncSetAttribute", function, MAX_DYNAMIC_SHARED, launch.shared)
         params = ctypes.create_string_buffer(moved(launch, places), len(launch.params))
         pointers = (ctypes.c_void_p * len(launch.offsets))(*[ctypes.addressof(params) + at for at in launch.offsets])
-        self.call("cuLaunchKernel", function, *launch.grid, *launch.block, launch.shared, None, pointers, None)
+        if max(launch.cluster) > PORTABLE_CLUSTER:
+            self.call("cuFuncSetAttribute", function, NON_PORTABLE_CLUSTER, 1)
+        self.call("cuLaunchKernelEx", ctypes.byref(config_of(launch)), function, pointers, None)
         self.call("cuCtxSynchronize")
         result = b""
         for (_, size_bytes), offset in zip(launch.buffers, offsets, strict=True):
@@ -172,7 +208,8 @@ def question(launch: Launch) -> str:
     text = launch.path.with_name(launch.path.name.split(".")[0] + ".ptx").read_text()
     text = re.sub(r"(?m)^\.target .*$", "", text)
     sizes = [size for _, size in launch.buffers]
-    shape = repr((launch.entry, launch.grid, launch.block, launch.shared, launch.offsets, sizes))
+    cluster = (launch.cluster,) if any(launch.cluster) else ()
+    shape = repr((launch.entry, launch.grid, launch.block, launch.shared, launch.offsets, sizes, *cluster))
     params = moved(launch, [index << 48 for index in range(1, len(sizes) + 1)])
     return hashlib.sha256(b"\0".join([text.encode(), shape.encode(), params, launch.before])).hexdigest()[:24]
 

@@ -136,6 +136,9 @@ void moves(Builder& b) {
             return r;
           });
   }
+  b.add("launch without clusters", ".reg .b32 %c<1>;\n.reg .pred %p<1>;\n",
+        "mov.pred %p0, %is_explicit_cluster;\nselp.b32 %c0, 7, 5, %p0;\n" + store(0, "%c0", 32), 1, 1,
+        [](const Case&, uint32_t) { return Words{5}; });
   b.add("clocks", ".reg .b32 %c<8>;\n.reg .b64 %t<8>;\n.reg .pred %ok<4>;\n",
         "mov.u32 %c0, %clock;\nmov.u64 %t0, %clock64;\nmov.u64 %t1, %globaltimer;\nmov.u32 %c2, %globaltimer_lo;\n"
         "mov.u32 %c3, %globaltimer_hi;\nmov.u32 %c4, %clock_hi;\nmov.u64 %t2, %clock64;\nmov.u64 %t3, %globaltimer;\n"

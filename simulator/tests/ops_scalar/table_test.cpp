@@ -82,11 +82,13 @@ void note_rows(const Case& c, std::set<const Form*>& executed) {
   for (const std::string& text : kernel->text) {
     const std::string opcode = text.substr(0, text.find_first_of(" ;"));
     for (const Form* form : form_table().find(opcode)) executed.insert(form);
-    const size_t percent = text.find("%clock") != std::string::npos ? text.find("%clock") : text.find("%globaltimer");
-    if (percent != std::string::npos)
+    for (const char* read : {"%clock", "%globaltimer", "%is_explicit_cluster"}) {
+      const size_t percent = text.find(read);
+      if (percent == std::string::npos) continue;
       for (const Form* form :
            form_table().find(opcode + ":" + text.substr(percent, text.find_first_of(" ;", percent) - percent)))
         executed.insert(form);
+    }
   }
 }
 
