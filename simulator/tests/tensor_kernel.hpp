@@ -27,8 +27,11 @@ inline std::string coordinates(uint32_t rank) {
 
 // One block of 128 threads. Parameters: map, pointer to 5 coordinates, pointer to kTile bytes that fill shared memory
 // first and receive it at the end, offset of the box, bytes to expect. `copy` may use %r1 (bar), %r2 (box), %rd5 (map)
-// and the coordinates %r20 .. of them; %rs1 to %rs3 are free.
-inline std::string kernel(const std::string& copy, const char* target = "sm_90a") {
+// and the coordinates %r20 .. of them; %rs1 to %rs3 are free. What all threads do: `made` between the mbarrier's making
+// and the copy, `done` before shared memory is shown.
+inline std::string kernel(const std::string& copy, const char* target = "sm_90a", const std::string& made = "",
+                          const std::string& done = "") {
+  const std::string init = "  mbarrier.init.shared::cta.b64 [%r1], 1;\n", leave = "  @%p2 bra DONE;\n";
   return header(target) + R"(
 .visible .entry test(.param .align 64 .b8 map[128], .param .u64 at, .param .u64 io, .param .u32 offset, .param .u32 bytes) {
   .shared .align 1024 .b8 tile[16384];
@@ -61,15 +64,13 @@ FILL:
   fence.proxy.async.shared::cta;
   bar.sync 0;
   setp.ne.u32 %p2, %r5, 0;
-  @%p2 bra DONE;
-  mbarrier.init.shared::cta.b64 [%r1], 1;
-  add.u32 %r2, %r2, %r3;
-)" + copy +
-         R"(
+)" + (made.empty() ? leave + init : "  @%p2 bra MADE;\n" + init + "MADE:\n" + made + leave) +
+         "  add.u32 %r2, %r2, %r3;\n" + copy + R"(
 DONE:
   mov.u32 %r2, tile;
   bar.sync 0;
-  shl.b32 %r6, %r5, 2;
+)" + done +
+         R"(  shl.b32 %r6, %r5, 2;
 SHOW:
   cvt.u64.u32 %rd6, %r6;
   add.u64 %rd6, %rd6, %rd2;

@@ -212,6 +212,40 @@ TEST_CASE("the spellings of a load") {
       0);
 }
 
+TEST_CASE("a multicast lands at one place in every block that its mask names, and in no other") {
+  Tensor t;
+  t.dim = {96, 20, 1, 1, 1};
+  t.stride = {1, 96};
+  t.box = {64, 8, 1, 1, 1};
+  t.start = {48, 3};
+  t.swizzle = 2;
+  const std::vector<uint8_t> memory = random_bytes(t.bytes(), 3);
+  // Block 2 of four sends to blocks 0 and 3; these two wait for it. One block at a time shows what it has.
+  std::string copy = load_text(2, "shared::cluster", ".tile", ".multicast::cluster", ", %rs1");
+  const auto put_before = [&](const std::string& instruction, const std::string& text) {
+    copy.insert(copy.find(instruction), text);
+  };
+  put_before("  mbarrier.arrive",
+             "  mov.u32 %r30, %cluster_ctarank;\n  setp.eq.u32 %p1, %r30, 2;\n  @%p1 bra SEND;\n"
+             "  and.b32 %r31, %r30, 1;\n  shr.u32 %r32, %r30, 1;\n  setp.ne.u32 %p1, %r31, %r32;\n  @%p1 bra DONE;\n");
+  put_before("  createpolicy", "  bra WAIT;\nSEND:\n");
+  put_before("  cp.async", "  mov.b16 %rs1, 9;\n");
+  put_before("WAIT:", "  bra DONE;\n");
+  const std::string sync = "  barrier.cluster.arrive.release;\n  barrier.cluster.wait.acquire;\n";
+  for (uint32_t shown = 0; shown < 4; ++shown) {
+    CAPTURE(shown);
+    const std::string text = kernel(
+        copy, "sm_90a", sync,
+        "  mov.u32 %r30, %cluster_ctarank;\n  setp.ne.u32 %p1, %r30, " + std::to_string(shown) + ";\n  @%p1 ret;\n");
+    const Outcome o = run_kernel(text, std::vector<int32_t>(t.start.begin(), t.start.end()), memory,
+                                 [&](uint64_t address) { return encode(t, address); }, 512, t.box_bytes(),
+                                 {.grid = {4}, .block = {128}, .card = "h200", .cluster = {4, 1, 1}});
+    check_loaded(o, memory, 512, t.type, t.fills_nan, [&](const auto& f) {
+      if (shown == 0 || shown == 3) each_byte(t, 512, false, f);
+    });
+  }
+}
+
 TEST_CASE("cache hints change nothing that a prefetch or a reduction does") {
   Tensor t;
   t.type = 2;  // u32
