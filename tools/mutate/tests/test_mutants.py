@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mutants import mutants
+from choice import one_of_twins
+from mutants import Mutant, mutants
 from survivors import rule_for
 
 
@@ -17,6 +18,10 @@ def altered(*lines: str) -> dict[str, str]:
     """Operator -> the line that it leaves of the first instruction."""
     text = "\n".join(lines)
     return {m.operator: m.text.split("\n")[m.line - 1] for m in mutants("k", text)}
+
+
+def mutants_of(entry: str, text: str) -> list[Mutant]:
+    return list(mutants(entry, text))
 
 
 @pytest.mark.parametrize(
@@ -137,3 +142,13 @@ def test_a_rule_may_ask_for_what_stands_next_to_the_instruction() -> None:
     alone = list(mutants("dense_k", "add.s32 %r1, %r1, 1;\nbar.sync 0;\nret;"))
     assert [rule_for(m) is not None for m in doubled] == [True, True]
     assert [rule_for(m) for m in alone] == [None]
+
+
+def test_of_twins_each_kernel_has_its_turn_and_what_one_kernel_alone_has_stays() -> None:
+    barriers = "bar.sync 1, 64;\n" * 4
+    both = mutants_of("gemm_bf16", barriers) + mutants_of("gemm_f32", barriers + "mbarrier.init.shared.b64 [%r1], 4;\n")
+    chosen = one_of_twins(both)
+    deleted = [m.entry for m in chosen if m.operator == "barrier deleted"]
+    assert deleted == ["gemm_bf16", "gemm_f32", "gemm_bf16", "gemm_f32"]
+    assert {m.entry for m in chosen if m.operator.startswith("init")} == {"gemm_f32"}
+    assert one_of_twins(mutants_of("quantize_bf16", barriers)) == mutants_of("quantize_bf16", barriers)
