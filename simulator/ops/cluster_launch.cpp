@@ -60,7 +60,7 @@ void try_cancel(Warp& w, const Instr& i) {
     const std::byte* const answer = resolve(w, i, lane, space, at, sizeof(Answer), sizeof(Answer), Access::kWrite);
     if (answer < own.shared || answer >= own.shared + own.shared_bytes)
       fault(w, i, lane, "the answer of try_cancel goes to shared memory of the own block, the address lies elsewhere");
-    const auto grant = std::make_shared<Grant>(own.grid);
+    const auto grant = std::make_shared<Grant>(Grant{own.grid});
     const bool to_all = (i.imm & kToAll) != 0;
     for (uint32_t rank = to_all ? 0 : own.rank; rank < (to_all ? own.cluster->size : own.rank + 1); ++rank) {
       const uint32_t there = at_rank(static_cast<uint32_t>(at), rank);

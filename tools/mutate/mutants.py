@@ -16,6 +16,7 @@ _LOC = re.compile(
 )
 _NAME = re.compile(r"^(\$L__info_string\d+):((?:\s*\.b8 \d+)+)", re.MULTILINE)
 _FILE = re.compile(r'^\s*\.file\s+(\d+)\s+"([^"]+)"')
+_ENTRY = re.compile(r"^\s*(\.visible |\.weak )?\.entry (?P<name>\w+)")
 _SYNCHRONISES = re.compile(r"^(mbarrier\.arrive|bar\.|barrier\.|red\.|atom\.|st\.release)")
 
 
@@ -183,11 +184,26 @@ def parse(line: str) -> Instruction | None:
     return Instruction(match["guard"] or "", match["opcode"], match["operands"]) if match else None
 
 
+def _kernels(lines: list[str]) -> list[str]:
+    """The kernel that each line belongs to; empty above the first."""
+    names = []
+    name = ""
+    for line in lines:
+        if begins := _ENTRY.match(line):
+            name = begins["name"]
+        names.append(name)
+    return names
+
+
 def mutants(entry: str, ptx: str) -> list[Mutant]:
-    """All mutants of a module that holds one kernel."""
+    """All mutants of the module's kernel of that name; of the whole module where it has none of that name."""
     lines = ptx.split("\n")
     files = {m[1]: m[2] for m in map(_FILE.match, lines) if m}
-    instructions = [parse(line) for line in lines]
+    kernels = _kernels(lines)
+    is_whole = entry not in kernels
+    instructions = [
+        parse(line) if is_whole or kernel == entry else None for line, kernel in zip(lines, kernels, strict=True)
+    ]
     is_barrier = re.compile(r"(bar|barrier\.cta)\.(sync|arrive|red)")
     ids = {i.list[0] for i in instructions if i and is_barrier.match(i.opcode)}
     elects = sum(1 for i in instructions if i and i.opcode.startswith("elect."))

@@ -1,8 +1,7 @@
 """Runs mutants of the built kernels under all checks of the simulator and says which were reported.
 
   run.py --sample      each operator once a kernel family, and the unaltered kernels over 5 seeds (in `make test`)
-  run.py --all         every mutant over up to 20 seeds, the unaltered kernels over 100 (label long); of kernels that
-                       differ in their output's dtype alone, each mutant at one of them, by turns
+  run.py --all         every mutant over up to 20 seeds, the unaltered kernels over 100 (label long)
   run.py --list        names of the mutants
 Options: --entry REGEX, --operator REGEX narrow the choice; --table FILE writes the result as a Markdown section.
 --peer FOLDER takes small launches of b12x 0.7.2's kernels instead, extracted as tools/peer/README.md says and repaired
@@ -32,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/lint"), str(ROOT / "tools/mutate"), str(ROOT / "tools/peer")]
 
 from case import read_case  # noqa: E402
-from choice import one_of_twins, sample  # noqa: E402
 from fatbin import read_fatbin  # noqa: E402
 from mutants import Mutant, mutants  # noqa: E402
 from repairs import repaired  # noqa: E402
@@ -125,6 +123,19 @@ def test_mutant(launcher: Launcher, mutant: Mutant, folder: Path) -> Outcome:
     return Outcome(mutant, None, {}, err.splitlines()[-1] if err else "")
 
 
+def sample(chosen: list[Mutant]) -> list[Mutant]:
+    """Each operator and opcode once a kernel family (entries that differ in their dtype alone), no equivalents."""
+    seen = set()
+    result = []
+    for mutant in chosen:
+        key = (mutant.entry.rsplit("_", 1)[0], mutant.operator, mutant.instruction.split(" ")[0])
+        rule = rule_for(mutant)
+        if key not in seen and (rule is None or rule.verdict != "equivalent"):
+            seen.add(key)
+            result.append(mutant)
+    return result
+
+
 def false_positives(launcher: Launcher, entries: list[str], seeds: int, jobs: int) -> list[str]:
     """A line per unaltered kernel that was reported or could not be launched."""
     with ThreadPoolExecutor(jobs) as pool:
@@ -175,8 +186,6 @@ def main() -> int:
     chosen = [m for entry, ptx in kernels.items() for m in mutants(entry, ptx) if re.search(args.operator, m.operator)]
     if args.sample:
         chosen = sample(chosen)
-    elif args.all:
-        chosen = one_of_twins(chosen)
     if args.list:
         print("\n".join(f"{m.name}  {m.instruction}" for m in chosen))
         print(f"{len(chosen)} mutants of {len(kernels)} kernels")

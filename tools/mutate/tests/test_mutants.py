@@ -9,8 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from choice import one_of_twins
-from mutants import Mutant, mutants
+from mutants import mutants
 from survivors import rule_for
 
 
@@ -18,10 +17,6 @@ def altered(*lines: str) -> dict[str, str]:
     """Operator -> the line that it leaves of the first instruction."""
     text = "\n".join(lines)
     return {m.operator: m.text.split("\n")[m.line - 1] for m in mutants("k", text)}
-
-
-def mutants_of(entry: str, text: str) -> list[Mutant]:
-    return list(mutants(entry, text))
 
 
 @pytest.mark.parametrize(
@@ -144,11 +139,8 @@ def test_a_rule_may_ask_for_what_stands_next_to_the_instruction() -> None:
     assert [rule_for(m) for m in alone] == [None]
 
 
-def test_of_twins_each_kernel_has_its_turn_and_what_one_kernel_alone_has_stays() -> None:
-    barriers = "bar.sync 1, 64;\n" * 4
-    both = mutants_of("gemm_bf16", barriers) + mutants_of("gemm_f32", barriers + "mbarrier.init.shared.b64 [%r1], 4;\n")
-    chosen = one_of_twins(both)
-    deleted = [m.entry for m in chosen if m.operator == "barrier deleted"]
-    assert deleted == ["gemm_bf16", "gemm_f32", "gemm_bf16", "gemm_f32"]
-    assert {m.entry for m in chosen if m.operator.startswith("init")} == {"gemm_f32"}
-    assert one_of_twins(mutants_of("quantize_bf16", barriers)) == mutants_of("quantize_bf16", barriers)
+def test_a_kernel_has_no_mutants_in_the_others_of_its_module() -> None:
+    one, other = (f".visible .entry {name}(\n{{\nbar.sync 0;\n}}" for name in ("one", "other"))
+    found = mutants("other", f"{one}\n{other}\n")
+    assert found
+    assert {m.line for m in found} == {7}
