@@ -143,9 +143,13 @@ const Recipe kRecipes[] = {
      [](const Device& d, DType t) { run_product(d, {.m = 50, .n = 872, .k = 1600, .out_dtype = t}, 3); }},
     {"b12x_nvfp4_gemm_tiled_128x128_",
      [](const Device& d, DType t) { run_product(d, {.m = 100, .n = 872, .k = 1600, .out_dtype = t}, 3); }},
-    // 16 tiles of 8 stages on 5 blocks: 2 whole ones each, 6 shared, through a ring of 3.
+    // 16 tiles of 8 stages on 5 blocks: 2 whole ones each, 6 shared, through a ring of 3. Then tiles of one stage:
+    // nothing but its barriers holds a warp back from storing the next one while others store this.
     {"b12x_nvfp4_gemm_tiled_128x256_",
-     [](const Device& d, DType t) { run_product(d, {.m = 2048, .n = 8, .k = 1024, .out_dtype = t}, 5); }},
+     [](const Device& d, DType t) {
+       run_product(d, {.m = 2048, .n = 8, .k = 1024, .out_dtype = t}, 5);
+       run_product(d, {.m = 2048, .n = 8, .k = 128, .out_dtype = t}, 5);
+     }},
     {"b12x_mxfp4_gemm_tiled_64x128_",
      [](const Device& d, DType t) {
        run_product(d, {.m = 50, .n = 872, .k = 1600, .out_dtype = t, .format = Fp4Format::kMxfp4}, 3);
