@@ -8,8 +8,9 @@
 
 namespace sim::numerics {
 
+// Only a zero is asked to go 63 or more to the left; the mask makes that a shift that C++ has.
 constexpr int64_t shift_toward_zero(int64_t value, int left) {
-  if (left >= 0) return value * (int64_t{1} << left);
+  if (left >= 0) return value * (int64_t{1} << (left & 63));
   if (left <= -63) return 0;
   return value < 0 ? -(-value >> -left) : value >> -left;
 }

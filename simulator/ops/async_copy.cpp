@@ -23,7 +23,7 @@ struct LaneCopies {
       if (bytes == 16 && read[lane] == 16) {
         std::memcpy(destination[lane], source[lane], 16);
       } else {
-        std::memcpy(destination[lane], source[lane], read[lane]);
+        if (read[lane] != 0) std::memcpy(destination[lane], source[lane], read[lane]);  // else it has no source
         std::memset(destination[lane] + read[lane], 0, bytes - read[lane]);
       }
     }

@@ -9,6 +9,7 @@ jobs=$2
 shift 2
 bin=$PWD/.venv/bin
 
+# The driver's functions are C's: programs may pass any number as an enumerator, so loads of such are no errors.
 # Leaks are not looked for: the simulator's singletons outlive main on purpose.
 export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1
 
