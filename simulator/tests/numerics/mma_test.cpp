@@ -132,8 +132,10 @@ uint32_t slow_output(const MmaForm& form, const Tile& tile, int row, int column,
     for (int i = k; i < k + group; ++i) {
       int ea = 0, eb = 0;
       const double product = element_value(form, form.a, a, row, i, ea) * element_value(form, form.b, b, column, i, eb);
-      if (!std::isfinite(product)) special += product;
-      if (product != 0 && group == 1) exponent += ea + eb;
+      if (!std::isfinite(product))
+        special += product;
+      else if (product != 0 && group == 1)
+        exponent += ea + eb;
       any = any || product != 0;
       sum += product;
     }
