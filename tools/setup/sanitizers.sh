@@ -20,8 +20,8 @@ run() {
   [ -f "build-$preset/build.ninja" ] ||
     "$bin/cmake" --preset "$preset" -DB12X_NVCC="$nvcc" -DCMAKE_CXX_COMPILER="$CXX" ${CMAKE_FLAGS:-} >/dev/null
   "$bin/ninja" -C "build-$preset" -j "$jobs" --quiet "$target"
-  "$bin/ctest" --test-dir "build-$preset" --parallel "$jobs" --output-on-failure --no-tests=error --label-exclude long \
-    --timeout 1800 "$@"
+  "$bin/ctest" --test-dir "build-$preset" --parallel "$jobs" --output-on-failure --no-tests=error \
+    --label-exclude long "$@"
 }
 
 for which in "${@:-sanitize threads}"; do
