@@ -21,6 +21,7 @@ namespace {
 
 constexpr uint32_t kFatbinMagic = 0xBA55ED50;
 constexpr uint32_t kWrapperMagic = 0x466243B1;
+constexpr uint32_t kElfMagic = 0x464C457F;
 constexpr uint16_t kKindPtx = 1, kKindElf = 2;
 constexpr int kNewestPtx = 9;  // the major version
 constexpr uint64_t kLz4Flag = 0x2000, kZstdFlag = 0x8000;
@@ -166,15 +167,22 @@ struct Found {
   size_t bytes;
   uint32_t magic;
 };
+// The first four bytes. A text whose size the caller does not say may end before them; no magic number has a zero.
+uint32_t magic_of(const std::byte* at) {
+  uint32_t magic = 0;
+  for (int i = 0; i < 4 && at[i] != std::byte{0}; ++i) magic |= std::to_integer<uint32_t>(at[i]) << 8 * i;
+  return magic;
+}
+
 Found find(const void* image, size_t bytes) {
   if (image == nullptr) throw ImageError(ImageError::Kind::kInvalidImage, "the image pointer is null");
   if (bytes < 4) throw ImageError(ImageError::Kind::kInvalidImage, "the image is shorter than four bytes");
   const auto* at = static_cast<const std::byte*>(image);
-  uint32_t magic = read<uint32_t>(at);
+  uint32_t magic = magic_of(at);
   if (magic == kWrapperMagic) {  // never in a file
     if (bytes != SIZE_MAX) damaged("it is a wrapper, whose pointer means something in one process only");
     at = read<const std::byte*>(at + 8);
-    if (at == nullptr || (magic = read<uint32_t>(at)) != kFatbinMagic) damaged("its wrapper points at something else");
+    if (at == nullptr || (magic = magic_of(at)) != kFatbinMagic) damaged("its wrapper points at something else");
   }
   return {at, bytes, magic};
 }
@@ -198,10 +206,7 @@ std::vector<std::byte> find_cubin(const void* image, size_t bytes, const Card& c
 std::string find_ptx(const void* image, size_t bytes, const Card& card) {
   const auto [at, size, magic] = find(image, bytes);
   if (magic == kFatbinMagic) return ptx_of_fatbin(at, size, card);
-  if (std::memcmp(at,
-                  "\x7f"
-                  "ELF",
-                  4) == 0)
+  if (magic == kElfMagic)
     throw ImageError(
         ImageError::Kind::kNoBinary,
         "the image is a cubin: machine code, which the simulator does not execute; pass PTX or a fatbin that holds PTX");

@@ -212,7 +212,7 @@ TEST_CASE("entry points are found by name without their version") {
 }
 
 TEST_CASE("tensor maps of im2col mode are encoded, wide ones are refused with a reason") {
-  alignas(64) CUtensorMap map{};
+  CUtensorMap map{};
   const cuuint64_t dims[] = {64, 32, 24, 8}, strides[] = {128, 4096, 98304};
   const int lower[] = {-1, -2}, upper[] = {1, 2};
   const cuuint32_t steps[] = {1, 1, 2, 1};
