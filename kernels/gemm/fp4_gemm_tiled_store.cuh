@@ -41,9 +41,7 @@ B12X_DEVICE bool tiled_publish(const Fp4GemmTiledParams& p, typename T::Smem& sm
   if (threadIdx.x == 0) {
     const auto others = static_cast<uint32_t>(p.work.last_block(tile) - p.work.first_block(tile));
     auto* counter = reinterpret_cast<uint32_t*>(p.workspace) + tile;
-    ptx::fence_acq_rel_gpu();  // releases what the block's threads wrote before the barrier
-    smem.is_last = ptx::atom_inc_relaxed_gpu(counter, others) == others ? 1 : 0;
-    ptx::fence_acq_rel_gpu();  // and acquires what the other blocks released
+    smem.is_last = ptx::atom_inc_acq_rel_gpu(counter, others) == others ? 1 : 0;
   }
   ptx::barrier_cta_sync<1, T::kMathThreads>();
   return smem.is_last != 0;

@@ -1,16 +1,18 @@
 // nvfp4_gemm_skinny.cuh: C = alpha * A * B^T + bias for up to 32 tokens: weights stream once, as the MMA's 16-row side.
 //
-//   line of all chunks (128 rows of B x 64 k), tile by tile:   | tile 0           | tile 1           | tile 2   ...
-//   equal parts of it, one a block:                            |  block 0   |  block 1   |  block 2   | ...
+//   line of all chunks (a tile's rows of B x 64 k), tile by tile:  | tile 0           | tile 1           | tile 2   ...
+//   equal parts of it, one a block:                                |  block 0   |  block 1   |  block 2   | ...
 //
-//   warps 0 .. 8 G - 1: MMA in G groups that take stages in turn (G = 2 for 8 tokens, else 1)
-//       warp 8 g + 2 c + h: chunk c of its group's stages, rows 32 q + 16 h + 0..15, q = 0..3: their scales lie side
-//       by side, 16 bytes of an atom hold those of one row of all four q
-//   then a warpgroup that gives registers away: of a warp each, one lane copies weights, one publishes, one copies
-//   tokens ring of 3 or 4 stages of 4 chunks: weights 16 KB + tokens 1 to 4 KB + scales 2 KB and up
+//   8 tokens: tiles of 32 rows, so that a block often has whole ones and nothing to sum; more: of 128, so that tokens
+//   are read less often
+//   math warps in G groups that take stages in turn (G = 2 for 8 tokens, else 1): a warp has a chunk of its group's
+//   stages and 32 of a tile's 32 rows or 64 of 128
+//   then a warpgroup: of three warps a lane copies weights, their scales, tokens; the last one finishes segments of
+//   narrow tiles, or tells other blocks of stored parts of wide ones
+//   ring of 6 stages of 8 chunks, or 3 or 4 of 4: weights 8 or 16 KB, tokens 1 to 4 KB, scales 2 KB and up
 //
-//      weights [128, 256] --TMA--> smem --ldmatrix--> A operand --.
-//      tokens  [<=32, 256] -TMA--> smem --ldmatrix--> B operand ---+--> f32 [64 rows][tokens] a warp --> smem
+//      weights [rows, 256] --TMA--> smem --ldmatrix--> A operand --.
+//      tokens  [<=32, 256] -TMA--> smem --ldmatrix--> B operand ---+--> f32 [32 or 64 rows][tokens] a warp --> smem
 //      a segment is a whole tile:  smem --> C
 //      it is a part of one:        smem --> workspace --> the block that comes last sums in the order of k --> C
 //
@@ -21,6 +23,7 @@
 #include <cstdint>
 
 #include "kernels/gemm/nvfp4_gemm_skinny_copy.cuh"
+#include "kernels/gemm/nvfp4_gemm_skinny_finish.cuh"
 #include "kernels/gemm/nvfp4_gemm_skinny_sum.cuh"
 #include "kernels/pipeline/ring.cuh"
 #include "kernels/ptx/ldmatrix.cuh"
@@ -28,38 +31,66 @@
 
 namespace b12x {
 
-// One 64-k chunk: the four m16 tiles of one half of the rows against the token tiles that exist. `scale_mask` keeps the
-// scales of blocks that K has.
+// One 64-k chunk: the warp's m16 tiles, an octet of two quarters each, against the token tiles that exist.
+// `scale_mask` keeps the scales of blocks that K has.
 template <class T>
 B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int half, int lane, uint32_t scale_mask,
                                   SkinnyAccumulators<T>& acc) {
-  const uint32_t weights_at =
-      ptx::shared_address(stage.b) + 16 * half * T::kRowBytes +
-      tile::swizzle128(tile::ldmatrix_a_row(lane) * T::kRowBytes + 32 * chunk + tile::ldmatrix_a_byte(lane));
-  const auto scales = *reinterpret_cast<const uint4*>(
-      &stage.b_scales[chunk * kScaleAtomBytes + (16 * half + tile::a_scale_row(lane)) * 16]);
-  const uint32_t row_scales[T::kMmaRows] = {scales.x, scales.y, scales.z, scales.w};
+  const int column = chunk / T::kColumnChunks, byte = 32 * (chunk % T::kColumnChunks);
+  // Slots 0 to 7 are an octet of one quarter, 8 to 15 that of the next; octets and pairs of quarters are whole periods
+  // of the swizzle apart.
+  const int quarter = lane / 8 % 2;
+  const uint32_t weights_at = ptx::shared_address(stage.b[column]) +
+                              (quarter * T::kOctets + half * T::kWarpOctets) * (8 * T::kColumnBytes) +
+                              tile::swizzle128(lane % 8 * T::kColumnBytes + byte + tile::ldmatrix_a_byte(lane));
   ptx::Nvfp4B columns[T::kTokenTiles];
   for (int j = 0; j < T::kTokenTiles; j += 2) {
     // Of a single tile the second half of the lanes reads the first tile again, and what they get is not used.
     const int token = 8 * min(j + tile::ldmatrix_b_tile(lane), T::kTokenTiles - 1) + tile::ldmatrix_b_row(lane);
     uint32_t w0, w1, w2, w3;
     ptx::ldmatrix_m8n8_x4_b16(w0, w1, w2, w3,
-                              ptx::shared_address(stage.a) +
-                                  tile::swizzle128(token * T::kRowBytes + 32 * chunk + tile::ldmatrix_b_byte(lane)));
-    const uint8_t* token_scales =
-        &stage.a_scales[chunk * T::kTokenScaleBytes + (8 * j + tile::b_scale_column(lane)) * 16];
+                              ptx::shared_address(stage.a[column]) +
+                                  tile::swizzle128(token * T::kColumnBytes + byte + tile::ldmatrix_b_byte(lane)));
+    const uint8_t* token_scales = &stage.a_scales[chunk][(8 * j + tile::b_scale_column(lane)) * 16];
     columns[j] = ptx::nvfp4_b(w0, w1, *reinterpret_cast<const uint32_t*>(token_scales) & scale_mask);
     if (j + 1 < T::kTokenTiles) {
       columns[j + 1] = ptx::nvfp4_b(w2, w3, *reinterpret_cast<const uint32_t*>(token_scales + 8 * 16) & scale_mask);
     }
   }
-  for (int q = 0; q < T::kMmaRows; ++q) {
-    uint32_t w0, w1, w2, w3;
-    ptx::ldmatrix_m8n8_x4_b16(w0, w1, w2, w3, weights_at + q * 32 * T::kRowBytes);
-    const ptx::Nvfp4A weights = ptx::nvfp4_a(w0, w1, w2, w3, row_scales[q] & scale_mask);
-    ptx::mma_m16n8k64_mxf4nvf4(acc[q], weights, columns);
+  for (int octet = 0; octet < T::kWarpOctets; ++octet) {
+    const ptx::Nvfp4QuarterScales scales(&stage.b_scales[chunk][(half * T::kWarpOctets + octet) * T::kOctetScaleBytes],
+                                         scale_mask);
+    const auto multiply = [&]<int kPair>(float (&sums)[T::kTokenTiles][4]) {
+      uint32_t w0, w1, w2, w3;
+      ptx::ldmatrix_m8n8_x4_b16(w0, w1, w2, w3, weights_at + (2 * kPair * T::kOctets + octet) * (8 * T::kColumnBytes));
+      ptx::mma_m16n8k64_mxf4nvf4<kPair>(sums, ptx::nvfp4_a<kPair>(w0, w1, w2, w3, scales), columns);
+    };
+    multiply.template operator()<0>(acc[2 * octet]);
+    multiply.template operator()<1>(acc[2 * octet + 1]);
   }
+}
+
+// The warp's share of a segment.
+template <class T>
+B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnyCursor<T>& at,
+                                 const typename T::Smem& smem, pipeline::Ring<T::kStages>& ring, int group, int chunk,
+                                 int half, int lane, SkinnyAccumulators<T>& acc) {
+  const int32_t segment = at.segment_left(), stages = (segment + T::kStageChunks - 1) / T::kStageChunks;
+  // A group has the same places of the ring for ever: parity tells a turn of a place only from the one before.
+  const int first = (group + T::kGroups - ring.stage % T::kGroups) % T::kGroups;
+  pipeline::Ring<T::kStages> turns = ring;
+  turns.advance(first);
+  for (int32_t stage = first; stage < stages; stage += T::kGroups, turns.template advance<T::kGroups>()) {
+    const int32_t j = T::kStageChunks * stage + chunk;  // of the segment
+    turns.wait_full();
+    if (j < segment) {
+      const bool is_cut = (at.chunk + j + 1) * kChunkK > p.k;
+      skinny_mma_chunk<T>(smem.stages[turns.stage], chunk, half, lane, is_cut ? 0x0000FFFFu : 0xFFFFFFFFu, acc);
+    }
+    __syncwarp();
+    if (lane == 0) turns.release();
+  }
+  ring.advance(stages);
 }
 
 template <class T, typename Output>
@@ -72,68 +103,79 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
 
   if (threadIdx.x == 0) {
     for (const TensorMap& map : p.b_map) ptx::prefetch_tensormap(&map);
-    ptx::prefetch_tensormap(&p.a_map);
-    ring.init(T::kGroupWarps, 2);
-    for (SkinnyPart& part : smem.parts) part.is_complete = false;
+    for (const TensorMap* map : {&p.b_scale_map, &p.a_map, &p.a_scale_map}) ptx::prefetch_tensormap(map);
+    ring.init(T::kGroupWarps, 3);
+    if constexpr (T::kIsNarrow) {
+      pipeline::Ring<1>(&smem.handed_full, &smem.handed_empty).init(1, T::kMathWarps);
+    } else {
+      for (SkinnyPart& part : smem.parts) part.is_complete = false;
+    }
   }
   __syncthreads();
   ptx::griddepcontrol_launch_dependents();
 
   if (warp >= T::kMathWarps) {
-    ptx::setmaxnreg_dec<T::kProducerRegisters>();
-    if (warp == T::kMathWarps && ptx::elect_sync()) skinny_copy_weights<T>(p, smem, ring);
-    if (warp == T::kMathWarps + 1) skinny_publisher<T>(p, smem);
-    if (warp == T::kMathWarps + 2 && ptx::elect_sync()) skinny_copy_tokens<T>(p, smem, ring);
-    return;
+    if constexpr (T::kProducerRegisters < T::kLaunchRegisters) ptx::setmaxnreg_dec<T::kProducerRegisters>();
+    switch (warp - T::kMathWarps) {
+      case 0:
+        if (!ptx::elect_sync()) return;
+        if (T::is_grouped(p.n)) {
+          skinny_copy_weights<T, true>(p, smem, ring);
+        } else {
+          skinny_copy_weights<T, false>(p, smem, ring);
+        }
+        return;
+      case 1:
+        if (ptx::elect_sync()) skinny_copy_weight_scales<T>(p, smem, ring);
+        return;
+      case 2:
+        if (ptx::elect_sync()) skinny_copy_tokens<T>(p, smem, ring);
+        return;
+      default:
+        if constexpr (T::kIsNarrow) {
+          skinny_finish<T, Output>(p, smem, {&smem.handed_full, &smem.handed_empty});
+        } else {
+          skinny_publisher<T>(p, smem);
+        }
+        return;
+    }
   }
-  ptx::setmaxnreg_inc<T::kMathRegisters>();
+  if constexpr (T::kMathRegisters > T::kLaunchRegisters) ptx::setmaxnreg_inc<T::kMathRegisters>();
   ptx::griddepcontrol_wait();
-  if (threadIdx.x == 0)
-    smem.alpha = p.alpha != nullptr ? *p.alpha : 1.f;  // the barriers of the first sum show it to all
 
   const int group = warp / T::kGroupWarps, chunk = warp / T::kHalves % T::kStageChunks, half = warp % T::kHalves;
-  SkinnyCursor at(p);
-  for (bool is_first = true; at.left > 0; is_first = false) {
-    const int32_t segment = at.segment_left();
-    SkinnyAccumulators<T> acc = {};
-    const int32_t stages = (segment + T::kStageChunks - 1) / T::kStageChunks;
-    pipeline::Ring<T::kStages> turns = ring;
-    turns.advance(group);
-    for (int32_t stage = group; stage < stages; stage += T::kGroups, turns.template advance<T::kGroups>()) {
-      const int32_t j = T::kStageChunks * stage + chunk;  // of the segment
-      turns.wait_full();
-      if (j < segment) {
-        const bool is_cut = (at.chunk + j + 1) * kChunkK > p.k;
-        skinny_mma_chunk<T>(smem.stages[turns.stage], chunk, half, lane, is_cut ? 0x0000FFFFu : 0xFFFFFFFFu, acc);
-      }
-      __syncwarp();
-      if (lane == 0) turns.release();
+  const int accumulator = T::kStageChunks * group + chunk;
+  SkinnyCursor<T> at(p);
+  if constexpr (T::kIsNarrow) {
+    pipeline::Ring<1> handover(&smem.handed_full, &smem.handed_empty);
+    for (; at.left > 0; at.next_segment()) {
+      SkinnyAccumulators<T> acc = {};
+      skinny_multiply<T>(p, at, smem, ring, group, chunk, half, lane, acc);
+      skinny_hand_over<T>(smem, handover, accumulator, lane, acc);
     }
-    ring.advance(stages);
-    skinny_sum_accumulators<T>(smem, T::kStageChunks * group + chunk, half, lane, acc);
-    if (segment == at.chunks) {
-      for (int i = threadIdx.x; i < kSkinnyVectors * p.m; i += T::kMathThreads) {
-        const int token = i / kSkinnyVectors, vector = i % kSkinnyVectors;
-        const int32_t column = at.row_tile * T::kTileN + 4 * vector;
-        if (column < p.n)
-          skinny_store<Output>(p, smem.alpha, at.batch, token, column, skinny_read_sums<T>(smem, token, vector));
+  } else {
+    if (threadIdx.x == 0)
+      smem.alpha = p.alpha != nullptr ? *p.alpha : 1.f;  // the barriers of the first sum show it to all
+    for (bool is_first = true; at.left > 0; is_first = false) {
+      SkinnyAccumulators<T> acc = {};
+      skinny_multiply<T>(p, at, smem, ring, group, chunk, half, lane, acc);
+      skinny_sum_accumulators<T>(smem, accumulator, half, lane, acc);
+      skinny_store_segment<T, Output>(p, at, smem);
+      if (at.segment_left() < at.chunks) {
+        if (is_first) {
+          ptx::barrier_cta_arrive<kHeadStored, T::kMathThreads + 32>();
+        } else {
+          ptx::barrier_cta_arrive<kTailStored, T::kMathThreads + 32>();
+        }
       }
-    } else {
-      skinny_store_part<T>(p, at, smem);
-      if (is_first) {
-        ptx::barrier_cta_arrive<kHeadStored, T::kMathThreads + 32>();
-      } else {
-        ptx::barrier_cta_arrive<kTailStored, T::kMathThreads + 32>();
-      }
+      at.next_segment();
+      if (at.left > 0) ptx::barrier_cta_sync<1, T::kMathThreads>();  // the next segment writes the sums anew
     }
-    at.next_segment();
-    if (at.left > 0) ptx::barrier_cta_sync<1, T::kMathThreads>();  // the next segment writes the sums anew
-  }
-
-  ptx::barrier_cta_sync<kPublished, T::kMathThreads + 32>();
+    ptx::barrier_cta_sync<kPublished, T::kMathThreads + 32>();
 #pragma unroll 1  // the code once
-  for (const SkinnyPart& part : smem.parts) {
-    if (part.is_complete) skinny_merge<T, Output>(p, part, smem.alpha, at.chunks);
+    for (const SkinnyPart& part : smem.parts) {
+      if (part.is_complete) skinny_merge<T, Output>(p, part, smem.alpha, at.chunks);
+    }
   }
 }
 

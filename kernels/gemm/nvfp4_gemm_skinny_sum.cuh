@@ -1,33 +1,19 @@
-// nvfp4_gemm_skinny_sum.cuh: from accumulators to C. A segment's accumulators, one for each warp of a half of the rows,
-// become one sum; the segments of a tile that blocks share become one through the workspace.
+// nvfp4_gemm_skinny_sum.cuh: a segment's sums where tiles are wide: too many for one warp, and no room for all
+// accumulators at once. The math warps that hold accumulators of the same rows
 //
-//   accumulators 0 1 2 3 ..   exchange halves in pairs, then halves of these: each ends with its share of every sum
-//     -> smem.sums [half][token][row] -> C, where the segment is the whole tile
-//                                     -> the workspace -> counter -> the block that comes last adds all, in the order
-//                                     of k
+//   exchange halves in pairs, then halves of these: each ends with its share of every sum -> smem.sums [token][row]
+//
+// and store them; a warp of its own tells other blocks.
 #pragma once
 
 #include <cstdint>
 
-#include "kernels/gemm/nvfp4_gemm_skinny_walk.cuh"
-#include "kernels/ptx/atomic.cuh"
+#include "kernels/gemm/nvfp4_gemm_skinny_store.cuh"
 #include "kernels/ptx/control.cuh"
 #include "kernels/ptx/mma.cuh"
 #include "kernels/tile/fragment.h"
 
 namespace b12x {
-
-inline constexpr int kSkinnyVectors = 32;  // of 16 bytes in the f32 row of a tile
-
-template <class T>
-using SkinnyAccumulators = float[T::kMmaRows][T::kTokenTiles][4];
-
-B12X_DEVICE void add_vector(float4& a, float4 b) {
-  a.x += b.x;
-  a.y += b.y;
-  a.z += b.z;
-  a.w += b.w;
-}
 
 // Accumulators `kApart` from each other are added: of the first kKept sums of `part` each of the two warps gives half
 // away and goes on with the other, or all if it is one. Returns the place of part[0] among the sums that the warp had,
@@ -64,70 +50,47 @@ B12X_DEVICE int skinny_exchange(typename T::Smem& smem, int accumulator, int hal
   }
 }
 
-// The segment's sum, a tree of pairs, into smem.sums [half][token][row of the half]. All math threads.
+// The segment's sum, a tree of pairs, into smem.sums [token][row]. All math threads.
 template <class T>
 B12X_DEVICE void skinny_sum_accumulators(typename T::Smem& smem, int accumulator, int half, int lane,
                                          const SkinnyAccumulators<T>& acc) {
-  constexpr int kVectors = T::kMmaRows * T::kTokenTiles;  // of four f32 in a lane
-  constexpr int kLeft = kVectors > T::kAccumulators ? kVectors / T::kAccumulators : 1;
-  float4 part[kVectors];
-  for (int i = 0; i < kVectors; ++i) {
+  constexpr int kParts = T::kMmaRows * T::kTokenTiles;  // of four f32 in a lane
+  constexpr int kLeft = kParts > T::kAccumulators ? kParts / T::kAccumulators : 1;
+  float4 part[kParts];
+  for (int i = 0; i < kParts; ++i) {
     const float* v = acc[i / T::kTokenTiles][i % T::kTokenTiles];
     part[i] = {v[0], v[1], v[2], v[3]};
   }
-  const int first = skinny_exchange<T, 1, kVectors, 0>(smem, accumulator, half, lane, part);
+  const int first = skinny_exchange<T, 1, kParts, 0>(smem, accumulator, half, lane, part);
   ptx::barrier_cta_sync<1, T::kMathThreads>();  // all have taken what was passed, where the sums go
   if (first >= 0) {
     for (int i = 0; i < kLeft; ++i) {
-      const int q = (first + i) / T::kTokenTiles, j = (first + i) % T::kTokenTiles;
+      const int rows = (first + i) / T::kTokenTiles, j = (first + i) % T::kTokenTiles;
+      const int row = 2 * T::kQuarterRows * (rows % 2) + 8 * (T::kWarpOctets * half + rows / 2) + tile::group_of(lane);
       const float values[4] = {part[i].x, part[i].y, part[i].z, part[i].w};
       for (int v = 0; v < 4; ++v) {
         const int token = 8 * j + tile::accumulator_column(lane, v);
-        smem.sums[half][token * T::kSumPitch + 16 * q + tile::accumulator_row(lane, v)] = ptx::nvfp4_sum(values[v]);
+        smem.sums[token * T::kSumPitch + row + v / 2 * T::kQuarterRows] = ptx::nvfp4_sum(values[v]);
       }
     }
   }
   ptx::barrier_cta_sync<1, T::kMathThreads>();
 }
 
-// Four neighbouring columns of C's tile: vector 0..31 of the 128.
-template <class T>
-B12X_DEVICE float4 skinny_read_sums(const typename T::Smem& smem, int token, int vector) {
-  const int half = vector / 4 % 2, row = 16 * (vector / 8) + 4 * (vector % 4);
-  return *reinterpret_cast<const float4*>(&smem.sums[half][token * T::kSumPitch + row]);
-}
-
-// alpha * sum + bias, rounded: four columns of a token.
-template <typename Output>
-B12X_DEVICE void skinny_store(const Nvfp4GemmSkinnyParams& p, float alpha, int32_t batch, int token, int32_t column,
-                              float4 v) {
-  if (p.bias != nullptr) {
-    const float4 bias = *reinterpret_cast<const float4*>(&p.bias[column]);
-    v = {fmaf(alpha, v.x, bias.x), fmaf(alpha, v.y, bias.y), fmaf(alpha, v.z, bias.z), fmaf(alpha, v.w, bias.w)};
-  } else {
-    v = {alpha * v.x, alpha * v.y, alpha * v.z, alpha * v.w};
-  }
-  Output::store4(p.c, batch * p.c_batch_stride + token * p.c_row_stride + column, v);
-}
-
-// Where a block's partial sums of the tile that begins at `first_chunk` of the line lie: a block's first tile has its
-// even slot, the tile that it goes on to the odd one.
-template <class T>
-B12X_DEVICE float4* skinny_partial(const Nvfp4GemmSkinnyParams& p, int32_t first_chunk, int32_t block, int token,
-                                   int vector) {
-  const SkinnyWork work{p.work_base, p.work_extra};
-  const int32_t slot = 2 * block + (work.begin(block) < first_chunk ? 1 : 0);
-  auto* partials = reinterpret_cast<float*>(p.workspace + T::kCounterBytes);
-  return reinterpret_cast<float4*>(partials + int64_t{slot} * T::kPartialFloats + token * T::kTileN + 4 * vector);
-}
-
-// Stores the segment's sums for the publisher to announce.
-template <class T>
-B12X_DEVICE void skinny_store_part(const Nvfp4GemmSkinnyParams& p, const SkinnyCursor& at,
-                                   const typename T::Smem& smem) {
-  for (int i = threadIdx.x; i < kSkinnyVectors * p.m; i += T::kMathThreads) {
-    const int token = i / kSkinnyVectors, vector = i % kSkinnyVectors;
-    *skinny_partial<T>(p, at.tile * at.chunks, blockIdx.x, token, vector) = skinny_read_sums<T>(smem, token, vector);
+// The segment's sums: into C, if it is a whole tile, or into the workspace. All math threads.
+template <class T, typename Output>
+B12X_DEVICE void skinny_store_segment(const Nvfp4GemmSkinnyParams& p, const SkinnyCursor<T>& at,
+                                      const typename T::Smem& smem) {
+  const bool is_whole = at.segment_left() == at.chunks;
+  for (int i = threadIdx.x; i < T::kVectors * p.m; i += T::kMathThreads) {
+    const int token = i / T::kVectors, vector = i % T::kVectors;
+    const float4 sums = skinny_read_sums<T>(smem, token, vector);
+    const int32_t column = skinny_column<T>(at.row_tile, vector);
+    if (!is_whole) {
+      skinny_partial<T>(p, at.tile * at.chunks, blockIdx.x)[i] = sums;
+    } else if (column < p.n) {
+      skinny_store<Output>(p, smem.alpha, at.batch, token, column, sums);
+    }
   }
 }
 
@@ -140,39 +103,23 @@ inline constexpr int kHeadStored = 2, kTailStored = 3, kPublished = 4;
 template <class T>
 B12X_DEVICE void skinny_publisher(const Nvfp4GemmSkinnyParams& p, typename T::Smem& smem) {
   constexpr int kThreads = T::kMathThreads + 32;
-  const SkinnyWork work{p.work_base, p.work_extra};
-  SkinnyCursor at(p);
-  bool is_any_complete = false;
+  SkinnyCursor<T> at(p);
   for (int i = 0; at.left > 0; i = 1) {
-    const int32_t segment = at.segment_left(), first_chunk = at.tile * at.chunks;
-    if (segment < at.chunks) {
-      SkinnyPart part{.tile = at.tile,
-                      .row_tile = at.row_tile,
-                      .batch = at.batch,
-                      .first = work.block_of(first_chunk),
-                      .last = work.block_of(first_chunk + at.chunks - 1),
-                      .is_complete = false};
+    if (at.segment_left() < at.chunks) {
+      SkinnyPart part = skinny_part<T>(p, at);
       if (i == 0) {
         ptx::barrier_cta_sync<kHeadStored, kThreads>();
       } else {
         ptx::barrier_cta_sync<kTailStored, kThreads>();
       }
       if (ptx::elect_sync()) {
-        ptx::fence_acq_rel_gpu();  // the block's partials, which the barrier has shown to this thread, before its
-                                   // arrival
-        // A block is the first of one shared tile at most, so the tiles' counters have a place each, the same for all
-        // shapes.
-        uint32_t* counter = reinterpret_cast<uint32_t*>(p.workspace) + part.first;
-        part.is_complete = ptx::atom_inc_relaxed_gpu(counter, part.others()) == part.others();
-        is_any_complete |= part.is_complete;
+        part.is_complete = skinny_arrive<T>(p, part);
         smem.parts[i] = part;
       }
       __syncwarp();  // the next barrier wants the warp's lanes together
     }
     at.next_segment();
   }
-  if (is_any_complete) ptx::fence_acq_rel_gpu();  // the others' arrivals before their partials
-  __syncwarp();
   ptx::barrier_cta_sync<kPublished, kThreads>();
 }
 
@@ -181,16 +128,15 @@ template <class T, typename Output>
 B12X_DEVICE void skinny_merge(const Nvfp4GemmSkinnyParams& p, const SkinnyPart& part, float alpha, int32_t chunks) {
   // A thread's places are tokens kTokensApart from each other; partials on their way to it: one latency for all of
   // them.
-  constexpr int kTokensApart = T::kMathThreads / kSkinnyVectors;
+  constexpr int kTokensApart = T::kMathThreads / T::kVectors;
   constexpr int kPlaces = (T::kTokens + kTokensApart - 1) / kTokensApart, kInFlight = T::kPartialsInFlight / kPlaces;
-  const int first_token = static_cast<int>(threadIdx.x) / kSkinnyVectors;
-  const int vector = static_cast<int>(threadIdx.x) % kSkinnyVectors;
-  const int32_t column = part.row_tile * T::kTileN + 4 * vector, first_chunk = part.tile * chunks;
+  const int thread = static_cast<int>(threadIdx.x), first_token = thread / T::kVectors, vector = thread % T::kVectors;
+  const int32_t column = skinny_column<T>(part.row_tile, vector), first_chunk = part.tile * chunks;
   if (column >= p.n) return;
-  const float4* head = skinny_partial<T>(p, first_chunk, part.first, first_token, vector);
+  const float4* head = skinny_partial<T>(p, first_chunk, part.first) + thread;
   // The blocks after the first one begin in this tile, so theirs lie evenly apart.
   constexpr int kApart = 2 * T::kPartialFloats / 4, kPlacesApart = kTokensApart * T::kTileN / 4;
-  const float4* rest = skinny_partial<T>(p, first_chunk, part.first + 1, first_token, vector) - kApart;
+  const float4* rest = skinny_partial<T>(p, first_chunk, part.first + 1) + thread - kApart;
   const int32_t parts = part.last - part.first + 1;
   float4 sums[kPlaces];
 #pragma unroll 1

@@ -1,14 +1,21 @@
 // nvfp4_gemm_skinny_traits.h: tiles, shared memory, work split and order of sums of the skinny NVFP4 GEMM, read by
 // planner, kernel and exact reference alike.
 //
-// Work is a line of chunks: chunk (tile * chunks_of_k + c) is 128 rows of B by 64 k. Every block takes an equal part of
-// the line, to one chunk, so it ends one tile and begins another, and all stream the same bytes. What a block does
-// within one tile is a segment; a tile that one block does not do alone is summed from the segments' partials, in the
-// order of k, by the block that finishes last.
+// A tile is some rows of an atom of scales (128 rows, of four quarters; rows r, r + 32, r + 64, r + 96 have their
+// scales side by side): the same octets (8 rows) of each quarter, so its scales are 128 neighbouring bytes an octet.
+//
+//   quarter    0      1      2      3          one octet a tile:  rows 32 q + 8 t + 0..7, q = 0..3, of tile t = 0..3
+//   octet   0 1 2 3  0 1 2 3  ...              four octets:       all 128 rows
+//
+// Work is a line of chunks: chunk (tile * chunks_of_k + c) is a tile's rows of B by 64 k. Every block takes an equal
+// part of the line, to one chunk, so it ends one tile and begins another, and all stream the same bytes. What a block
+// does within one tile is a segment; a tile that one block does not do alone is summed from the segments' partials, in
+// the order of k, by the block that finishes last.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/gemm/nvfp4_gemm_traits.h"
 
@@ -40,36 +47,47 @@ struct SkinnyPart {
 };
 
 // Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, dynamic smem sizeof(Smem).
-// Tensor maps of uint8 over {k / 2, rows, batches}, CU_TENSOR_MAP_SWIZZLE_128B: tokens box {128, kTokens, 1}; weights
-// boxes {128, 128, 1}, {96, 128, 1}, {64, 128, 1} and {32, 128, 1}, for stages of four chunks and of those that a
-// segment ends with. Sums of a segment: its chunk j goes to accumulator j % kAccumulators, ascending, each f32 from +0;
-// the segment's sum is a tree of pairs of them, ((p0 + p1) + (p2 + p3)) + .., in f32, nearest even. A tile's sum is
-// ((s0 + s1) + s2) + ... over its segments. Output: round(fma(alpha, sum, bias)).
+// Tensor maps of uint8. With CU_TENSOR_MAP_SWIZZLE_128B: tokens over {k / 2, rows, batches}, box {128, kTokens, 1};
+// weights, grouped, over {k / 2, 32, n / 32, batches}, box {w, 8 kOctets, 4, 1}; or, where quarters are not parted or n
+// is not a multiple of 32, over {k / 2, n, 1, batches}, box {w, rows_of_copy, 1, 1}; w is 128, 96, 64 and 32, for
+// columns of four chunks and of those that a segment ends with. Without a swizzle, scales over {128, 4, atoms,
+// batches}, box {128, octets, 4, 1}. Sums of a segment: its chunk j goes to accumulator j % kAccumulators, ascending,
+// each f32 from +0; the segment's sum is a tree of pairs of them, ((p0 + p1) + (p2 + p3)) + .., in f32, nearest even. A
+// tile's sum is ((s0 + s1) + s2) + ... over its segments. Output: round(fma(alpha, sum, bias)). Where groups of warps
+// take stages in turn, either may have the segment's first: what they come to is added last, the same in either order.
 template <int TokenTiles>
 struct Nvfp4GemmSkinnyTraits {
-  static constexpr int kTileN = 128;  // weight rows; half h of the warps multiplies rows 32 q + 16 h + 0..15, q = 0..3
   static constexpr int kTokenTiles = TokenTiles;
   static constexpr int kTokens = 8 * TokenTiles;
-  static constexpr int kStageChunks = 4;
-  static constexpr int kRowBytes = kStageChunks * kChunkK / 2;
-  static constexpr int kTokenScaleBytes = 16 * kTokens;  // of an atom: the lines that begin with a token's scales
-  static constexpr int kStages = TokenTiles == 4 ? 3 : 4;
-  static constexpr int kStagesAtOnce = 2;                  // sent for before the first one is there
-  static constexpr int kGroups = TokenTiles == 1 ? 2 : 1;  // of warps, which take the stages of a segment in turn
-  static constexpr int kHalves = 2;
+  static constexpr int kOctets = TokenTiles == 1 ? 1 : 4;  // of each quarter of an atom
+  static constexpr bool kIsNarrow = kOctets == 1;
+  static constexpr int kTilesOfAtom = 4 / kOctets;
+  static constexpr int kQuarterRows = 8 * kOctets;
+  static constexpr int kTileN = 4 * kQuarterRows;
+  static constexpr int kColumnChunks = 4;  // a column: 128 bytes of a row, a line of L2, which TMA swizzles
+  static constexpr int kColumnBytes = kColumnChunks * kChunkK / 2;
+  static constexpr int kColumns = TokenTiles == 1 ? 2 : 1;  // of a stage
+  static constexpr int kStageChunks = kColumns * kColumnChunks;
+  static constexpr int kRowBytes = kColumns * kColumnBytes;
+  static constexpr int kOctetScaleBytes = kScaleAtomBytes / 4;
+  static constexpr int kStages = TokenTiles == 1 ? 6 : TokenTiles == 2 ? 4 : 3;
+  static constexpr int kStagesAtOnce = TokenTiles == 1 ? 4 : 2;  // sent for before the first one is there
+  static constexpr int kGroups = TokenTiles == 1 ? 2 : 1;        // of warps, which take the stages of a segment in turn
+  static constexpr int kHalves = kOctets > 1 ? 2 : 1;            // of a tile's octets, a warp each
   static constexpr int kGroupWarps = kStageChunks * kHalves;
   static constexpr int kMathWarps = kGroups * kGroupWarps;  // warp 8 g + 2 c + h: group g, chunk c of a stage, half h
   static constexpr int kAccumulators = kGroups * kStageChunks;
   static constexpr int kMathThreads = 32 * kMathWarps;
   static constexpr int kThreads =
-      kMathThreads + 128;  // and a warpgroup, since setmaxnreg acts on four warps: two copy, one publishes
+      kMathThreads + 128;  // and a warpgroup, since setmaxnreg acts on four warps: three copy, one publishes
   // A thread has 96 (of 640) or 168 (of 384) registers at launch.
-  static constexpr int kMathRegisters = TokenTiles == 1 ? 104 : 208, kProducerRegisters = 64;
-  static constexpr int kMmaRows = kTileN / kHalves / 16;
-  static constexpr int kHalfRows = kTileN / kHalves;
+  static constexpr int kMathRegisters = TokenTiles == 1 ? 96 : 208, kProducerRegisters = TokenTiles == 1 ? 96 : 64;
+  static constexpr int kWarpOctets = kOctets / kHalves;
+  static constexpr int kMmaRows = 2 * kWarpOctets;         // m16 tiles of a warp: an octet of two quarters each
   static constexpr int kPassed = TokenTiles == 4 ? 2 : 1;  // vectors that a warp passes on between two barriers
   static constexpr int kPartialsInFlight = TokenTiles == 4 ? 16 : 8;  // vectors, to a thread that merges
-  static constexpr int kSumPitch = kHalfRows + 4;                     // floats: lanes (8t + g) % 32 in different banks
+  static constexpr int kVectors = kTileN / 4;                         // of four f32 in a row of sums
+  static constexpr int kSumPitch = kTileN + 4;                        // floats: lanes (8t + g) % 32 in different banks
   static constexpr int kPartialFloats = kTokens * kTileN;             // of one segment, in the workspace
   static constexpr int kMostSegments = TokenTiles == 4 ? 8 : 16;      // of one tile: the last block reads them all
 
@@ -78,21 +96,29 @@ struct Nvfp4GemmSkinnyTraits {
   static_assert(kMathThreads * kMathRegisters + 128 * kProducerRegisters <= kThreads * kLaunchRegisters);
 
   struct Stage {
-    alignas(1024) uint8_t b[kTileN * kRowBytes];   // weights
-    alignas(1024) uint8_t a[kTokens * kRowBytes];  // tokens
-    alignas(128) uint8_t b_scales[kStageChunks * kScaleAtomBytes];
-    alignas(128) uint8_t a_scales[kStageChunks * kTokenScaleBytes];
+    alignas(1024) uint8_t b[kColumns][kTileN * kColumnBytes];   // weights, quarter by quarter
+    alignas(1024) uint8_t a[kColumns][kTokens * kColumnBytes];  // tokens
+    alignas(128) uint8_t b_scales[kStageChunks][kOctets * kOctetScaleBytes];
+    alignas(128) uint8_t a_scales[kStageChunks][kTokenTiles * kOctetScaleBytes];
   };
-  struct Smem {
-    Stage stages[kStages];
-    union {  // of a segment: accumulators on their way, then what they come to, by [token][row]
+  // Of a segment: accumulators on their way, then what they come to, by [token][row].
+  struct WideSums {
+    union {
       alignas(16) float passed[2][kHalves][kAccumulators][kPassed][32][4];
-      alignas(16) float sums[kHalves][kTokens * kSumPitch];
+      alignas(16) float sums[kTokens * kSumPitch];
     };
-    alignas(8) uint64_t full[kStages];
-    alignas(8) uint64_t empty[kStages];
     float alpha;
     SkinnyPart parts[2];  // the tile that the block ends, and the one that it goes on to, where others share them
+  };
+  struct NarrowSums {
+    alignas(16) float handed[kAccumulators][kMmaRows * kTokenTiles][32][4];
+    alignas(16) float sums[kTokens * kSumPitch];
+    alignas(8) uint64_t handed_full, handed_empty;
+  };
+  struct Smem : std::conditional_t<kIsNarrow, NarrowSums, WideSums> {
+    Stage stages[kStages];
+    alignas(8) uint64_t full[kStages];
+    alignas(8) uint64_t empty[kStages];
   };
   // A barrier tells a turn of its stage from the one before by parity alone, so a group has to see every turn of its
   // stages.
@@ -101,20 +127,33 @@ struct Nvfp4GemmSkinnyTraits {
   static_assert(sizeof(Smem) <= kSmemPerBlock);
 
   static constexpr int64_t kMostBlocks = 1024;
-  static constexpr int64_t tiles(int64_t n, int64_t batches) { return (n + kTileN - 1) / kTileN * batches; }
+  static constexpr int64_t row_tiles(int64_t n) {  // of an atom that n cuts, those that have rows
+    const int64_t rest = (n % 128 + kQuarterRows - 1) / kQuarterRows;
+    return n / 128 * kTilesOfAtom + (rest < kTilesOfAtom ? rest : kTilesOfAtom);
+  }
+  static constexpr int64_t tiles(int64_t n, int64_t batches) { return row_tiles(n) * batches; }
+  static constexpr bool is_grouped(int64_t n) { return kTilesOfAtom > 1 && n % 32 == 0; }
+  static constexpr int32_t columns(int32_t chunks) { return (chunks + kColumnChunks - 1) / kColumnChunks; }
+  static constexpr int rows_of_copy() { return kTilesOfAtom == 1 ? kTileN : kQuarterRows; }
   static constexpr int64_t chunks_of_k(int64_t k) { return (k + kChunkK - 1) / kChunkK; }
-  // As many as there are SMs, but no more segments a tile than the last block can read. Where the parts of a tile are
-  // equal and leave up to a sixth of the SMs idle, no block has parts of two tiles: the sum of the first one costs as
-  // much as four chunks on an H100 (4096 x 4096 x 16: 12.8 us by 128 blocks, 14.0 by 132; 14336 x 4096 x 8: 23.9 by
-  // 112, 26.0 by 132).
+  // As many as there are SMs, but no more segments a tile than the last block can read. Where equal parts of a tile, or
+  // whole tiles, leave up to a sixth of the SMs idle, no block has parts of two tiles: the sum of the first one costs
+  // as much as four chunks of 128 rows on an H100 (4096 x 4096 x 16: 12.8 us by 128 blocks, 14.0 by 132; 14336 x 4096 x
+  // 8: 23.9 by 112, 26.0 by 132).
   static constexpr int64_t blocks(int64_t n, int64_t k, int64_t batches, int64_t sms) {
     const int64_t all = tiles(n, batches), chunks = chunks_of_k(k);
     const int64_t most = chunks < kMostSegments ? chunks : kMostSegments;
     const int64_t limit = sms < kMostBlocks ? sms : kMostBlocks;
     if (all * most <= limit) return all * most;
-    int64_t parts = limit / all;
-    while (parts > 1 && chunks % parts != 0) --parts;
-    return 6 * all * parts >= 5 * limit ? all * parts : limit;
+    int64_t blocks = limit;
+    if (all <= limit) {
+      int64_t parts = limit / all;
+      while (chunks % parts != 0) --parts;
+      blocks = all * parts;
+    } else if (const int64_t whole = (all + limit - 1) / limit; all % whole == 0) {
+      blocks = all / whole;
+    }
+    return 6 * blocks >= 5 * limit ? blocks : limit;
   }
   // A counter for each block, at one place for all shapes (they are 0 between launches, partials are not); then two
   // partials a block: of the tile that it ends, and of the one that it goes on to.
@@ -123,5 +162,17 @@ struct Nvfp4GemmSkinnyTraits {
     return kCounterBytes + 2 * blocks * kPartialFloats * int64_t{sizeof(float)};
   }
 };
+
+// What `call` does for the kernel of so many tokens.
+constexpr void with_skinny_traits(int tokens, auto&& call) {
+  switch (tokens) {
+    case Nvfp4GemmSkinnyTraits<1>::kTokens:
+      return call.template operator()<1>();
+    case Nvfp4GemmSkinnyTraits<2>::kTokens:
+      return call.template operator()<2>();
+    default:
+      return call.template operator()<4>();
+  }
+}
 
 }  // namespace b12x

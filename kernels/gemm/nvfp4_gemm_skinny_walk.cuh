@@ -10,6 +10,10 @@
 
 namespace b12x {
 
+template <class T>
+using SkinnyAccumulators = float[T::kMmaRows][T::kTokenTiles][4];
+
+template <class T>
 struct SkinnyCursor {
   int32_t chunks, row_tiles;  // of a tile; of a batch
   int32_t tile, row_tile, batch;
@@ -17,7 +21,7 @@ struct SkinnyCursor {
   int32_t left;   // chunks of the block
 
   B12X_DEVICE explicit SkinnyCursor(const Nvfp4GemmSkinnyParams& p)
-      : chunks((p.k + kChunkK - 1) / kChunkK), row_tiles((p.n + 127) / 128) {
+      : chunks(static_cast<int32_t>(T::chunks_of_k(p.k))), row_tiles(static_cast<int32_t>(T::row_tiles(p.n))) {
     const SkinnyWork work{p.work_base, p.work_extra};
     const uint32_t begin = static_cast<uint32_t>(work.begin(blockIdx.x));
     tile = static_cast<int32_t>(begin / static_cast<uint32_t>(chunks));
@@ -26,6 +30,8 @@ struct SkinnyCursor {
     row_tile = tile - batch * row_tiles;
     left = work.length(blockIdx.x);
   }
+  B12X_DEVICE int32_t atom() const { return row_tile / T::kTilesOfAtom; }
+  B12X_DEVICE int32_t octet() const { return row_tile % T::kTilesOfAtom * T::kOctets; }  // the tile's first
   B12X_DEVICE int32_t segment_left() const { return min(left, chunks - chunk); }
   // Past the end of the segment: to the next tile.
   B12X_DEVICE void next_segment() {

@@ -32,6 +32,8 @@ struct Ring {
   B12X_DEVICE void wait_empty() { ptx::mbarrier_wait_parity(&empty[stage], parity ^ 1u); }
   B12X_DEVICE void expect(uint32_t bytes) { ptx::mbarrier_arrive_expect_tx(&full[stage], bytes); }
   B12X_DEVICE uint64_t* barrier() { return &full[stage]; }
+  // A producer that writes the stage itself, after all its writes.
+  B12X_DEVICE void fill() { ptx::mbarrier_arrive(&full[stage]); }
 
   // Consumer: wait for the bytes; release once per warp, by one lane, after the whole warp has read them.
   B12X_DEVICE void wait_full() { ptx::mbarrier_wait_parity(&full[stage], parity); }

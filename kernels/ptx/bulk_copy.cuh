@@ -43,6 +43,13 @@ B12X_DEVICE void cp_async_bulk_tensor_3d(void* smem, const TensorMap* map, int32
   cuda::ptx::cp_async_bulk_tensor(cuda::ptx::space_shared, cuda::ptx::space_global, smem, map, coordinates, barrier);
 }
 
+// The same of four dimensions.
+B12X_DEVICE void cp_async_bulk_tensor_4d(void* smem, const TensorMap* map, int32_t x, int32_t y, int32_t z, int32_t w,
+                                         uint64_t* barrier) {
+  const int32_t coordinates[4] = {x, y, z, w};
+  cuda::ptx::cp_async_bulk_tensor(cuda::ptx::space_shared, cuda::ptx::space_global, smem, map, coordinates, barrier);
+}
+
 // cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes [smem], [global], bytes, [barrier];   PTX ISA 8.6,
 // sm_90. Addresses and size are multiples of 16.
 B12X_DEVICE void cp_async_bulk(void* smem, const void* global, uint32_t bytes, uint64_t* barrier) {

@@ -42,18 +42,35 @@ B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, u
 B12X_DEVICE Nvfp4B nvfp4_b(uint32_t w0, uint32_t w1, uint32_t scales) { return {{w0, w1}, scales}; }
 
 // mma.sync.aligned.kind::mxf4nvf4.block_scale.scale_vec::4X.m16n8k64.row.col.f32.e2m1.e2m1.f32.ue4m3
-//     d, a, b, d, scale_a, {0, 0}, scale_b, {0, 0};   PTX ISA 8.7, sm_120f. One in 16 cycles an SM sub-partition.
+//     d, a, b, d, scale_a, {0, kScaleLanes}, scale_b, {0, 0};   PTX ISA 8.7, sm_120f. One in 16 cycles an SM
+//     sub-partition.
+template <int kScaleLanes = 0>
 B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[4], const Nvfp4A& a, const Nvfp4B& b) {
   asm("mma.sync.aligned.kind::mxf4nvf4.block_scale.scale_vec::4X.m16n8k64.row.col.f32.e2m1.e2m1.f32.ue4m3 "
-      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3}, %10, {0, 0}, %11, {0, 0};"
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3}, %10, {0, %12}, %11, {0, 0};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a.words[0]), "r"(a.words[1]), "r"(a.words[2]), "r"(a.words[3]), "r"(b.words[0]), "r"(b.words[1]),
-        "r"(a.scales), "r"(b.scales));
+        "r"(a.scales), "r"(b.scales), "n"(kScaleLanes));
 }
 
-template <int N>
+// Scales of an octet of rows of each quarter of an atom, which lie side by side: rows of quarters 2 p and 2 p + 1 are
+// slots 0 to 7 and 8 to 15 of A operand p. Lane (g, q) takes row g of quarter q, so operand p's are those of the lanes
+// that selector {0, p} names.
+struct Nvfp4QuarterScales {
+  uint32_t bytes;
+
+  B12X_DEVICE Nvfp4QuarterScales(const uint8_t* octet, uint32_t mask)
+      : bytes(*reinterpret_cast<const uint32_t*>(&octet[threadIdx.x % 32 * 4]) & mask) {}
+};
+template <int kPair>
+B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, const Nvfp4QuarterScales& scales) {
+  return {{w0, w1, w2, w3}, scales.bytes};
+}
+
+// N token tiles; A's scales by selector {0, kScaleLanes}.
+template <int kScaleLanes = 0, int N>
 B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[N][4], const Nvfp4A& a, const Nvfp4B (&b)[N]) {
-  for (int j = 0; j < N; ++j) mma_m16n8k64_mxf4nvf4(d[j], a, b[j]);
+  for (int j = 0; j < N; ++j) mma_m16n8k64_mxf4nvf4<kScaleLanes>(d[j], a, b[j]);
 }
 
 // What an accumulator of mma_m16n8k64_mxf4nvf4 stands for.
@@ -98,14 +115,13 @@ B12X_DEVICE void nvfp4_expand(uint32_t word, uint32_t scale, uint32_t (&d)[4]) {
   for (int i = 0; i < 4; ++i) d[i] = mul_rn_f16x2(d[i], scale);
 }
 
-B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, uint32_t scales) {
+// pairs: nvfp4_lane_scales of slots g and g + 8.
+B12X_DEVICE Nvfp4A nvfp4_a_of_pairs(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, const uint32_t (&pairs)[2]) {
   const uint32_t words[4] = {w0, w1, w2, w3};
-  // Lanes t and t ^ 1 want the same blocks of both rows, and each has one of these rows.
-  const uint32_t own = nvfp4_lane_scales(scales);
   Nvfp4A a;
   for (int row = 0; row < 2; ++row) {
     uint32_t lane_scales[2];
-    broadcast_f16x2(__shfl_sync(0xFFFFFFFFu, own, row, 2), lane_scales[0], lane_scales[1]);
+    broadcast_f16x2(pairs[row], lane_scales[0], lane_scales[1]);
     for (int half = 0; half < 2; ++half) {
       uint32_t f16x2[4];
       nvfp4_expand(words[row + 2 * half], lane_scales[half], f16x2);
@@ -113,6 +129,30 @@ B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, u
     }
   }
   return a;
+}
+
+B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, uint32_t scales) {
+  // Lanes t and t ^ 1 want the same blocks of both rows, and each has one of these rows.
+  const uint32_t own = nvfp4_lane_scales(scales);
+  return nvfp4_a_of_pairs(w0, w1, w2, w3, {__shfl_sync(0xFFFFFFFFu, own, 0, 2), __shfl_sync(0xFFFFFFFFu, own, 1, 2)});
+}
+
+// Scales of an octet of rows of each quarter of an atom, which lie side by side: rows of quarters 2 p and 2 p + 1 are
+// slots 0 to 7 and 8 to 15 of A operand p. Here a lane takes row g of all four.
+struct Nvfp4QuarterScales {
+  uint32_t quarters[4];
+
+  B12X_DEVICE Nvfp4QuarterScales(const uint8_t* octet, uint32_t mask) {
+    const uint4 row = *reinterpret_cast<const uint4*>(&octet[threadIdx.x % 32 / 4 * 16]);
+    const uint32_t words[4] = {row.x, row.y, row.z, row.w};
+    for (int q = 0; q < 4; ++q) quarters[q] = words[q] & mask;
+  }
+};
+template <int kPair>
+B12X_DEVICE Nvfp4A nvfp4_a(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3, const Nvfp4QuarterScales& scales) {
+  return nvfp4_a_of_pairs(
+      w0, w1, w2, w3,
+      {nvfp4_lane_scales(scales.quarters[2 * kPair]), nvfp4_lane_scales(scales.quarters[2 * kPair + 1])});
 }
 
 B12X_DEVICE Nvfp4B nvfp4_b(uint32_t w0, uint32_t w1, uint32_t scales) {
@@ -136,7 +176,7 @@ B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[4], const Nvfp4A& a, const Nvf
   for (int step = 0; step < 4; ++step) mma_m16n8k16_f32_f16(d, a.f16x2[step], b.f16x2[step]);
 }
 // Of one A and N columns' B: the same sums, in an order in which neighbours do not wait for each other.
-template <int N>
+template <int = 0, int N>
 B12X_DEVICE void mma_m16n8k64_mxf4nvf4(float (&d)[N][4], const Nvfp4A& a, const Nvfp4B (&b)[N]) {
   for (int step = 0; step < 4; ++step) {
     for (int j = 0; j < N; ++j) mma_m16n8k16_f32_f16(d[j], a.f16x2[step], b[j].f16x2[step]);

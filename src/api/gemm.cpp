@@ -81,18 +81,21 @@ Operand check_operand(const GemmProblem& p, const Named& packed, const Named& sc
   return operand;
 }
 
-TensorMap map_of(const Batch& packed, int box_rows, int box_bytes, int swizzle_bytes, const Device& device,
-                 std::string_view what) {
-  const runtime::ByteMatrix matrix{.data = packed.tensor.data,
-                                   .rows = packed.tensor.shape[1],
-                                   .row_bytes = packed.tensor.shape[2],
-                                   .row_stride_bytes = packed.row_stride,
-                                   .box_rows = box_rows,
-                                   .box_bytes = box_bytes,
-                                   .swizzle_bytes = swizzle_bytes,
-                                   .batches = packed.tensor.shape[0],
-                                   .batch_stride_bytes = packed.batch_stride};
-  return std::bit_cast<TensorMap>(runtime::encode_tensor_map(device, matrix, what));
+TensorMap encode(const runtime::ByteTensor& tensor, const Device& device, std::string_view what) {
+  return std::bit_cast<TensorMap>(runtime::encode_tensor_map(device, tensor, what));
+}
+
+// Over {k / 2, rows, batches}.
+TensorMap map_of(const Batch& packed, int box_rows, int box_bytes, const Device& device, std::string_view what) {
+  const auto& [batches, rows, row_bytes] =
+      std::array{packed.tensor.shape[0], packed.tensor.shape[1], packed.tensor.shape[2]};
+  return encode({.data = packed.tensor.data,
+                 .rank = 3,
+                 .sizes = {row_bytes, rows, batches},
+                 .strides = {packed.row_stride, packed.batch_stride},
+                 .box = {box_bytes, box_rows, 1},
+                 .swizzle_bytes = box_bytes},
+                device, what);
 }
 
 // All that a launch takes, checked.
@@ -138,24 +141,40 @@ Checked check_args(const GemmPlan& plan, const GemmArgs& args, const Workspace& 
   return checked;
 }
 
+// Maps as nvfp4_gemm_skinny_traits.h has them. A dimension of one has a stride that is not used.
+template <class Traits>
 void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stream) {
   const GemmProblem& p = plan.problem;
-  constexpr int kSwizzle = 128;
-  const auto b_map = [&](int box_bytes) {
-    return map_of(args.b.packed, plan.tile_n, box_bytes, kSwizzle, stream.device, "gemm: b");
+  const Batch& b = args.b.packed;
+  const bool is_grouped = Traits::is_grouped(p.n);
+  const auto b_map = [&](int chunks) {
+    return encode({.data = b.tensor.data,
+                   .rank = 4,
+                   .sizes = {p.k / 2, is_grouped ? 32 : p.n, is_grouped ? p.n / 32 : 1, p.l},
+                   .strides = {b.row_stride, is_grouped ? 32 * b.row_stride : b.row_stride, b.batch_stride},
+                   .box = {chunks * kChunkK / 2, Traits::rows_of_copy(), is_grouped ? 4 : 1, 1},
+                   .swizzle_bytes = Traits::kColumnBytes},
+                  stream.device, "gemm: b");
   };
-  const SkinnyWork work = SkinnyWork::of(plan.tiles * Nvfp4GemmSkinnyTraits<1>::chunks_of_k(p.k), plan.launch.grid[0]);
+  const auto scale_map = [&](const Operand& operand, int octets, std::string_view what) {
+    return encode({.data = operand.scales,
+                   .rank = 4,
+                   .sizes = {Traits::kOctetScaleBytes, 4, operand.scales_stride / kScaleAtomBytes, p.l},
+                   .strides = {Traits::kOctetScaleBytes, kScaleAtomBytes, operand.scales_stride},
+                   .box = {Traits::kOctetScaleBytes, octets, Traits::kColumnChunks, 1},
+                   .swizzle_bytes = 0},
+                  stream.device, what);
+  };
+  const SkinnyWork work = SkinnyWork::of(plan.tiles * Traits::chunks_of_k(p.k), plan.launch.grid[0]);
   const Nvfp4GemmSkinnyParams params{
-      .a_map = map_of(args.a.packed, plan.tile_m, kSwizzle, kSwizzle, stream.device, "gemm: a"),
-      .b_map = {b_map(128), b_map(96), b_map(64), b_map(32)},
-      .a_scales = args.a.scales,
-      .b_scales = args.b.scales,
+      .a_map = map_of(args.a.packed, Traits::kTokens, Traits::kColumnBytes, stream.device, "gemm: a"),
+      .b_map = {b_map(4), b_map(3), b_map(2), b_map(1)},
+      .a_scale_map = scale_map(args.a, Traits::kTokenTiles, "gemm: a_scales"),
+      .b_scale_map = scale_map(args.b, Traits::kOctets, "gemm: b_scales"),
       .alpha = args.alpha,
       .bias = args.bias,
       .c = args.out.tensor.data,
       .workspace = args.workspace,
-      .a_scales_stride = args.a.scales_stride,
-      .b_scales_stride = args.b.scales_stride,
       .c_row_stride = args.out.row_stride,
       .c_batch_stride = args.out.batch_stride,
       .m = static_cast<int32_t>(p.m),
@@ -171,8 +190,8 @@ void launch_tiled(const GemmPlan& plan, const Checked& args, const Stream& strea
   const GemmProblem& p = plan.problem;
   const int row_bytes = plan.tile_k / 2;
   const Fp4GemmTiledParams params{
-      .a_map = map_of(args.a.packed, plan.tile_m, row_bytes, row_bytes, stream.device, "gemm: a"),
-      .b_map = map_of(args.b.packed, plan.tile_n, row_bytes, row_bytes, stream.device, "gemm: b"),
+      .a_map = map_of(args.a.packed, plan.tile_m, row_bytes, stream.device, "gemm: a"),
+      .b_map = map_of(args.b.packed, plan.tile_n, row_bytes, stream.device, "gemm: b"),
       .a_scales = args.a.scales,
       .b_scales = args.b.scales,
       .a_scales_stride = args.a.scales_stride,
@@ -202,7 +221,9 @@ void run_gemm(const GemmPlan& plan, const GemmArgs& args, const Workspace& works
   const Checked checked = check_args(plan, args, workspace, stream.device.memory());
   if (plan.problem.m == 0) return;
   if (plan.family == GemmKernel::kSkinny) {
-    launch_skinny(plan, checked, stream);
+    with_skinny_traits(plan.tile_m, [&]<int kTokenTiles> {
+      launch_skinny<Nvfp4GemmSkinnyTraits<kTokenTiles>>(plan, checked, stream);
+    });
   } else {
     launch_tiled(plan, checked, stream);
   }

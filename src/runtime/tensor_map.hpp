@@ -1,4 +1,4 @@
-// tensor_map.hpp: the descriptor by which a kernel's TMA copies reach a matrix.
+// tensor_map.hpp: the descriptor by which a kernel's TMA copies reach a tensor of bytes.
 #pragma once
 
 #include <array>
@@ -9,21 +9,18 @@
 
 namespace b12x::runtime {
 
-// A row-major byte matrix (or a batch of them), and the piece of it that one copy brings. Outside the matrix a copy
-// reads zeros. Rows of the box lie in shared memory with the swizzle of their own length, or of `swizzle_bytes`.
-struct ByteMatrix {
+// A tensor of bytes, its fastest dimension first and adjacent, and the box of it that one copy brings. Outside of the
+// tensor a copy reads zeros.
+struct ByteTensor {
   const void* data = nullptr;  // 16-byte aligned
-  int64_t rows = 0;
-  int64_t row_bytes = 0;
-  int64_t row_stride_bytes = 0;  // multiple of 16
-  int box_rows = 0;
-  int box_bytes = 0;               // 32, 64 or 128
-  int swizzle_bytes = 0;           // 0: box_bytes
-  int64_t batches = 0;             // 0: a map of rank 2; else of rank 3
-  int64_t batch_stride_bytes = 0;  // multiple of 16
+  int rank = 0;                // 2 to 4
+  std::array<int64_t, 4> sizes{};
+  std::array<int64_t, 3> strides{};  // bytes, of dimensions 1 and up; multiples of 16
+  std::array<int, 4> box{};
+  int swizzle_bytes = 0;  // 32, 64 or 128; 0: rows of the box lie one after another
 };
 
 // The 128 bytes of a CUtensorMap. `what` names the tensor in errors.
-std::array<uint64_t, 16> encode_tensor_map(const Device& device, const ByteMatrix& matrix, std::string_view what);
+std::array<uint64_t, 16> encode_tensor_map(const Device& device, const ByteTensor& tensor, std::string_view what);
 
 }  // namespace b12x::runtime

@@ -14,12 +14,12 @@ class OrderOfSums {
  public:
   explicit OrderOfSums(const GemmPlan& plan) : plan_(plan), tiles_(plan.tiles) {
     const GemmProblem& p = plan.problem;
-    column_tiles_ = (p.n + plan.tile_n - 1) / plan.tile_n;
+    column_tiles_ = plan.family == GemmKernel::kSkinny ? plan.tiles / p.l : (p.n + plan.tile_n - 1) / plan.tile_n;
     row_tiles_ = (p.m + plan.tile_m - 1) / plan.tile_m;
     number_tiles();
     if (plan.family == GemmKernel::kSkinny) {
       // A segment's chunks go to its accumulators in turn.
-      const int accumulators = p.m <= 8 ? 8 : 4;
+      const int accumulators = p.m <= 8 ? 16 : 4;
       cut(0, plan.tiles, (p.k + 63) / 64, [=](int64_t units, int64_t, std::vector<int>& segment) {
         for (int chunk = 0; chunk < units; ++chunk) segment.push_back(chunk % accumulators);
       });
@@ -33,11 +33,17 @@ class OrderOfSums {
   }
 
   const reference::Order& at(int64_t batch, int64_t row, int64_t column) const {
-    const int64_t place = (batch * row_tiles_ + row / plan_.tile_m) * column_tiles_ + column / plan_.tile_n;
+    const int64_t place = (batch * row_tiles_ + row / plan_.tile_m) * column_tiles_ + column_tile(column);
     return tiles_[number_[place]];
   }
 
  private:
+  // Of 128 columns a skinny kernel's narrow tiles have a part of each quarter.
+  int64_t column_tile(int64_t column) const {
+    if (plan_.family == GemmKernel::kTiled) return column / plan_.tile_n;
+    return column / 128 * (128 / plan_.tile_n) + column % 32 / (plan_.tile_n / 4);
+  }
+
   // Skinny: column by column. Tiled: bands of 16 row tiles; in a band column by column.
   void number_tiles() {
     const int64_t batches = plan_.problem.l;

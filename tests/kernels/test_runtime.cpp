@@ -126,15 +126,14 @@ TEST_CASE("a pool's workspace is cleared, aligned, kept, and only grows") {
 
 TEST_CASE("tensor maps: what the driver refuses is said with the tensor's name") {
   alignas(64) static uint8_t memory[4096];
-  runtime::ByteMatrix matrix{
-      .data = memory, .rows = 4, .row_bytes = 64, .row_stride_bytes = 64, .box_rows = 4, .box_bytes = 64};
-  CHECK_NOTHROW(runtime::encode_tensor_map(card(), matrix, "x"));
-  matrix.data = memory + 1;
-  CHECK(contains(message_of([&] { runtime::encode_tensor_map(card(), matrix, "gemm: a"); }),
+  runtime::ByteTensor tensor{
+      .data = memory, .rank = 2, .sizes = {64, 4}, .strides = {64}, .box = {64, 4}, .swizzle_bytes = 64};
+  CHECK_NOTHROW(runtime::encode_tensor_map(card(), tensor, "x"));
+  tensor.data = memory + 1;
+  CHECK(contains(message_of([&] { runtime::encode_tensor_map(card(), tensor, "gemm: a"); }),
                  "cuTensorMapEncodeTiled of gemm: a failed: CUDA_ERROR_INVALID_VALUE"));
-  matrix.box_bytes = 48;
-  CHECK(
-      contains(message_of([&] { runtime::encode_tensor_map(card(), matrix, "gemm: a"); }), "48 bytes has no swizzle"));
+  tensor.swizzle_bytes = 48;
+  CHECK(contains(message_of([&] { runtime::encode_tensor_map(card(), tensor, "gemm: a"); }), "no swizzle of 48 bytes"));
 }
 
 TEST_CASE("host memory is the card's for the scope alone, overlapping views counted once") {

@@ -131,9 +131,13 @@ const Recipe kRecipes[] = {
     {"b12x_nvfp4_silu_mul_quantize_",
      [](const Device& d, DType t) { Quantised(d, 136, 80, t, QuantizeInput::kGateUp).run(2); }},
     {"b12x_mxfp8_quantize_", run_mxfp8},
-    // A line of 4 tiles x 25 chunks on 3 blocks, through a ring of 3 or 4 stages.
+    // A line of 13 narrow or 4 wide tiles x 25 chunks on 3 blocks, through a ring of 3 to 6 stages; narrow tiles also
+    // by copies of four quarters at once.
     {"b12x_nvfp4_gemm_skinny_m8_",
-     [](const Device& d, DType t) { run_product(d, {.m = 7, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
+     [](const Device& d, DType t) {
+       run_product(d, {.m = 7, .n = 392, .k = 1600, .out_dtype = t}, 3);
+       run_product(d, {.m = 7, .n = 416, .k = 1600, .out_dtype = t}, 3);
+     }},
     {"b12x_nvfp4_gemm_skinny_m16_",
      [](const Device& d, DType t) { run_product(d, {.m = 13, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
     {"b12x_nvfp4_gemm_skinny_m32_",

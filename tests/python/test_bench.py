@@ -78,9 +78,9 @@ class TestOnTheSimulator:
         rows = content["rows"]
         names = [(n, k, m) for n, k in ((136, 320), (264, 64)) for m in (1, 40, 100)]
         assert [(row["n"], row["k"], row["m"]) for row in rows] == names
-        # One token: a tile of 128 weights is 8 MMAs of 16 rows for each 64 k; two tiles of 136, 5 chunks of k.
+        # One token: a tile of 32 weights is 2 MMAs of 16 rows for each 64 k; five tiles of 136, 5 chunks of k.
         first, tiled, large = rows[:3]
-        assert (first["mma_count"], first["useful_mma_count"]) == (2 * 8 * 5, 9 * 5)
+        assert (first["mma_count"], first["useful_mma_count"]) == (5 * 2 * 5, 9 * 5)
         # 40 rows are one tile of 64 x 128: 4 x 16 MMAs for 64 k.
         assert (tiled["mma_count"], tiled["useful_mma_count"]) == (2 * 4 * 16 * 5, 3 * 17 * 5)
         # 100 rows are one of 128 x 128. Of 64 rows, half of the banks hold their scales; of 128 nothing is in conflict.

@@ -176,7 +176,12 @@ Nvfp4 mxfp4_operand(int64_t rows, int64_t cols, uint64_t seed) {
 }
 
 // Accumulators that took nothing are +0, which changes no sum.
-float pairwise(const float (&p)[8]) { return ((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7])); }
+float pairwise(std::array<float, Order::kAccumulators> p) {
+  for (size_t left = p.size() / 2; left > 0; left /= 2) {
+    for (size_t i = 0; i < left; ++i) p[i] = p[2 * i] + p[2 * i + 1];
+  }
+  return p[0];
+}
 
 std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b,
                              const std::function<const Order&(int64_t row, int64_t column)>& order_of) {
@@ -204,7 +209,7 @@ std::vector<GemmResult> gemm(const Nvfp4& a, const Nvfp4& b,
       const Order& order = order_of(m, n);
       int64_t chunk = 0;
       for (size_t s = 0; s < order.segments.size(); ++s) {
-        float partial[8] = {};
+        std::array<float, Order::kAccumulators> partial{};
         for (const int accumulator : order.segments[s]) {
           partial[accumulator] = multiply(m, n, chunk++, partial[accumulator]);
         }

@@ -27,8 +27,9 @@ int64_t mxfp4_scale_offset(int64_t row, int64_t block, int64_t cols);
 
 // Which f32 accumulator takes each chunk of 64 k, and how they are added.
 struct Order {
-  std::vector<std::vector<int>> segments;  // accumulator 0..7 of each chunk; empty: one accumulator for all, ascending
-  // A segment's sum is ((p0 + p1) + (p2 + p3)) + ((p4 + p5) + (p6 + p7)); the segments' sums are added in order.
+  static constexpr int kAccumulators = 16;
+  std::vector<std::vector<int>> segments;  // accumulator of each chunk; empty: one accumulator for all, ascending
+  // A segment's sum is ((p0 + p1) + (p2 + p3)) + ((p4 + p5) + ..) + ..; the segments' sums are added in order.
 };
 
 struct GemmResult {

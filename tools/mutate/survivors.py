@@ -90,15 +90,6 @@ RULES = (
         "meet where their branches end, so they are together anyway",
     ),
     Rule(
-        "gemm_skinny_m8",
-        "barrier deleted",
-        r"barrier\.cta\.sync\.aligned 1",
-        "equivalent",
-        "of two exchanges the first used the memory that the sums take, and the second one's barrier stood behind it "
-        "(with one exchange, of 16 and 32 tokens, the mutant is reported)",
-        within=r"barrier_cta_sync\w* < \w*skinny_sum_accumulators",
-    ),
-    Rule(
         "gemm_tiled",
         "bar.warp.sync deleted",
         r"bar\.warp\.sync",

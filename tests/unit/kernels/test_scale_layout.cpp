@@ -67,12 +67,11 @@ TEST_CASE("storage is padded to whole atoms") {
   CHECK(scale_bytes(int64_t{1} << 31, 4) == int64_t{1} << 33);
 }
 
-TEST_CASE("16 bytes hold the scales of rows r, r + 32, r + 64, r + 96; a half atom is 16 rows of each quarter") {
+TEST_CASE("16 bytes hold the scales of rows r, r + 32, r + 64, r + 96; an octet of each quarter is 128 bytes") {
   for (int r = 0; r < 32; ++r) {
     for (int q = 0; q < 4; ++q) {
       CHECK(scale_offset(r + 32 * q, 0, 1) == scale_offset(r, 0, 1) + 4 * q);
-      // Rows 32 q + 16 h + i of a skinny tile lie in bytes [256 h, 256 h + 256).
-      CHECK(scale_offset(r + 32 * q, 3, 1) / 256 == r / 16);
+      CHECK(scale_offset(r + 32 * q, 3, 1) / 128 == r / 8);
     }
   }
 }

@@ -68,7 +68,18 @@ TEST_CASE("tiles that do not fill whole waves are cut along k, evenly, and each 
 }
 
 TEST_CASE("the skinny kernel's blocks share the line of chunks evenly, each chunk once") {
-  using Skinny = Nvfp4GemmSkinnyTraits<1>;
+  using Narrow = Nvfp4GemmSkinnyTraits<1>;
+  CHECK(Narrow::tiles(8, 1) == 1);
+  CHECK(Narrow::tiles(16, 1) == 2);
+  CHECK(Narrow::tiles(24, 1) == 3);
+  CHECK(Narrow::tiles(32, 1) == 4);  // of 32 rows in four quarters, of which three are not there
+  CHECK(Narrow::tiles(128, 1) == 4);
+  CHECK(Narrow::tiles(136, 3) == 15);
+  CHECK(Narrow::blocks(4096, 4096, 1, 132) == 128);   // a whole tile each
+  CHECK(Narrow::blocks(14336, 4096, 1, 132) == 112);  // four
+  CHECK(Narrow::blocks(4608, 4096, 1, 132) == 132);
+  CHECK(Narrow::blocks(512, 7168, 1, 188) == 188);
+  using Skinny = Nvfp4GemmSkinnyTraits<2>;
   CHECK(Skinny::tiles(8, 1) == 1);
   CHECK(Skinny::tiles(136, 3) == 6);
   CHECK(Skinny::chunks_of_k(32) == 1);
@@ -106,7 +117,7 @@ TEST_CASE("shared memory fits a block of SM120, and the swizzled arrays are alig
   CHECK(sizeof(Nvfp4GemmSkinnyTraits<1>::Smem) <= 101376);
   CHECK(offsetof(Nvfp4GemmSkinnyParams, b_map) % 64 == 0);
   CHECK(offsetof(Tiled::Stage, b) % 512 == 0);
-  CHECK(offsetof(Skinny::Stage, a) % 512 == 0);
-  CHECK(sizeof(Skinny::Stage) % 512 == 0);
+  CHECK(offsetof(Skinny::Stage, a) % 1024 == 0);
+  CHECK(sizeof(Skinny::Stage) % 1024 == 0);
   CHECK(offsetof(Fp4GemmTiledParams, b_map) % 64 == 0);
 }
