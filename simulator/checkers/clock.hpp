@@ -37,6 +37,11 @@ class WarpClock {
       if ((*exact_)[static_cast<size_t>(std::countr_zero(lanes))] < epoch) return false;
     return true;
   }
+  bool covers(const WarpClock& o) const {
+    for (size_t l = 0; l < 32; ++l)
+      if (last(l) < o.last(l)) return false;
+    return true;
+  }
   void join(const WarpClock& o) {
     if (exact_ || o.exact_) return join_exact(o);
     if (o.base_ > base_) base_ = o.base_;
@@ -93,6 +98,11 @@ using BlockClock = std::vector<WarpClock>;  // by warp
 inline void join(BlockClock& to, const BlockClock& from) {
   if (to.size() < from.size()) to.resize(from.size());
   for (size_t w = 0; w < from.size(); ++w) to[w].join(from[w]);
+}
+inline bool covers(const BlockClock& clock, const BlockClock& other) {
+  for (size_t w = 0; w < other.size(); ++w)
+    if (!(w < clock.size() ? clock[w] : WarpClock()).covers(other[w])) return false;
+  return true;
 }
 
 // What is known of other blocks: shared between clocks until one of them learns more.

@@ -56,8 +56,11 @@ struct MbarrierClock {
   uint64_t phase = 0;  // phases that `done` covers
   Knowledge arrived, done;
   ClusterKnowledge arrived_far, done_far;  // by arrivals of other blocks
-  uint64_t alone = 0;                      // the thread whose arrival alone ended a phase, and
-  uint64_t alone_until = 0;                // the phases that it so knows to be over
+  // Phases up to the last whose end is more than the arrivals that `arrived` has: bytes, relaxed or far arrivals.
+  uint64_t hidden = 0;
+  // Phases that threads know to be over without having acquired them: by an arrival that alone ended one, by a relaxed
+  // wait.
+  std::unordered_map<uint64_t, uint64_t> witnesses;
 };
 
 // Of a cluster of several blocks. Its mbarriers are counted together: what is known of phases goes from block to block.
@@ -196,7 +199,9 @@ class RaceChecker : public Observer {
   void hear(BlockClocks& block, MbarrierClock& m, const AsyncOperation& operation);
   void check_announcement(Warp& w, const Instr& i, uint32_t lane, uint32_t address, const MbarrierClock& m,
                           uint64_t phase);
-  void check_lap(Warp& w, const Instr& i, uint32_t address, const MbarrierClock& m, uint32_t parity, uint64_t phase);
+  void check_parity(Warp& w, const Instr& i, uint32_t address, const MbarrierClock& m, uint32_t parity, uint64_t phase,
+                    bool has_passed);
+  static uint64_t phases_known(const Warp& w, const LaneClass& c, uint32_t lane, const MbarrierClock& m);
   void check_left(Block& block);
 
   const Grid& grid_;

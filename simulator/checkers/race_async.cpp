@@ -16,12 +16,6 @@ std::string object_text(const Block& block, uint32_t address) {
   return buffer_text(block, home.shared + (address - home.shared_base), true);
 }
 
-// Phases of the mbarrier that the lanes know to be over.
-uint64_t known_phases(const LaneClass& c, uint32_t id) {
-  const std::vector<uint32_t>& phases = c.knowledge.seen.phases;
-  return id < phases.size() ? phases[id] : 0;
-}
-
 // A thread of any block.
 uint64_t thread_in_grid(const Warp& w, int lane) { return w.block->index << 10 | thread_of(w, lane); }
 
@@ -77,6 +71,9 @@ void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, 
     m.done.seen.phases.resize(std::max<size_t>(m.done.seen.phases.size(), m.id + 1));
     m.done.seen.phases[m.id] = static_cast<uint32_t>(phase);
   }
+  if (use == MbarrierUse::kExpectTx || use == MbarrierUse::kCompleteTx ||
+      (use == MbarrierUse::kArrive && (completing_ != nullptr || &home != &own || order != Order::kRelease)))
+    m.hidden = phase + 1;
   if (completing_ != nullptr) return hear(own, m, *std::exchange(completing_, nullptr));
   const bool is_wait = use == MbarrierUse::kWaitPassed || use == MbarrierUse::kWaitFailed;
   if (use == MbarrierUse::kInvalidate) {
@@ -86,9 +83,12 @@ void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, 
   }
   touch_mbarrier(w, i, is_wait ? w.mask : 1u << lane, address, Order::kRelaxed, !is_wait);
   if (use == MbarrierUse::kExpectTx) check_announcement(w, i, static_cast<uint32_t>(lane), address, m, phase);
-  if (use == MbarrierUse::kWaitFailed) check_lap(w, i, address, m, value, phase);
+  if (is_wait && value != kNoParity) check_parity(w, i, address, m, value, phase, use == MbarrierUse::kWaitPassed);
   if (use == MbarrierUse::kArrive && ends_alone(*home.block, address, value))
-    m.alone = thread_in_grid(w, lane), m.alone_until = phase + 1;
+    m.witnesses[thread_in_grid(w, lane)] = phase + 1;
+  if (use == MbarrierUse::kWaitPassed && order == Order::kRelaxed)
+    for (uint32_t left = w.mask; left != 0; left &= left - 1)
+      m.witnesses[thread_in_grid(w, std::countr_zero(left))] = phase;
   if (use == MbarrierUse::kArrive && &home != &own) return arrive_far(w, lane, m, order, scope);
   if (use == MbarrierUse::kArrive && order == Order::kRelease)
     m.arrived.join(publish(w, lanes, class_of(lanes, static_cast<uint32_t>(lane)), 1u << lane));
@@ -99,12 +99,20 @@ void RaceChecker::mbarrier(Warp& w, const Instr& i, int lane, uint32_t address, 
     });
 }
 
+// Phases that the lane knows to be over: by a wait, be it one of others or one that acquired nothing, or since it knows
+// of all their arrivals.
+uint64_t RaceChecker::phases_known(const Warp& w, const LaneClass& c, uint32_t lane, const MbarrierClock& m) {
+  const uint64_t acquired = m.id < c.knowledge.seen.phases.size() ? c.knowledge.seen.phases[m.id] : 0;
+  const auto seen = m.witnesses.find(thread_in_grid(w, static_cast<int>(lane)));
+  const uint64_t known = seen == m.witnesses.end() ? acquired : std::max(acquired, seen->second);
+  if (known >= m.phase || known < m.hidden || !covers(c.knowledge.seen.warps, m.done.seen.warps)) return known;
+  return m.phase;
+}
+
 // Who announces bytes must know that the phases before are over: else it is chance which phase awaits them.
 void RaceChecker::check_announcement(Warp& w, const Instr& i, uint32_t lane, uint32_t address, const MbarrierClock& m,
                                      uint64_t phase) {
-  const uint64_t thread = thread_in_grid(w, static_cast<int>(lane));
-  uint64_t known = known_phases(class_of(lanes_of(w), lane), m.id);
-  if (m.alone == thread) known = std::max(known, m.alone_until);
+  const uint64_t known = phases_known(w, class_of(lanes_of(w), lane), lane, m);
   if (known >= phase || !findings_.is_new("late", i.pc, 0)) return;
   findings_.add(w, i.pc, 1u << lane, "sync", object_text(*w.block, address),
                 "announces bytes in phase " + std::to_string(phase) +
@@ -112,19 +120,32 @@ void RaceChecker::check_announcement(Warp& w, const Instr& i, uint32_t lane, uin
                     " is over: they may be meant for that one");
 }
 
-// A test that fails: the parity looks as if the phase that the waiter awaits, the first of that parity that it does not
-// know to be over, were in progress.
-void RaceChecker::check_lap(Warp& w, const Instr& i, uint32_t address, const MbarrierClock& m, uint32_t parity,
-                            uint64_t phase) {
-  if (phase % 2 != parity) return;  // try_wait has failed without need
+// Who waits for a parity must know that the phase before the awaited one is over: until it is, the parity answers for
+// the phase before that, or two phases have passed a waiter that sees none. `phase`: phases over at the test, which has
+// passed if the one in progress has another parity.
+void RaceChecker::check_parity(Warp& w, const Instr& i, uint32_t address, const MbarrierClock& m, uint32_t parity,
+                               uint64_t phase, bool has_passed) {
+  if (phase == 0) return;
+  if (!has_passed && phase % 2 != parity) return;          // try_wait has failed without need
+  const uint64_t before = has_passed ? phase - 1 : phase;  // phases before the awaited one
   for (const LaneClass& c : lanes_of(w).classes) {
-    const uint32_t waiting = c.mask & w.mask;
-    uint64_t awaited = known_phases(c, m.id);
-    awaited += awaited % 2 != parity;
-    if (waiting == 0 || phase < awaited + 2 || !findings_.is_new("lapped", i.pc, 0)) continue;
-    findings_.add(w, i.pc, waiting, "sync", object_text(*w.block, address),
-                  "waits for phase " + std::to_string(awaited) + ", but the mbarrier is in phase " +
-                      std::to_string(phase) + ": two phases have passed the waiter, whose parity looks as if none had");
+    for (uint32_t left = c.mask & w.mask; left != 0; left &= left - 1) {
+      const uint32_t lane = static_cast<uint32_t>(std::countr_zero(left));
+      const uint64_t known = phases_known(w, c, lane, m);
+      if (known >= before) {
+        if (m.witnesses.empty()) break;  // all lanes of a class know the same
+        continue;
+      }
+      if (!findings_.is_new("parity", i.pc, 0)) return;
+      const std::string awaited = std::to_string(before), last = std::to_string(before - 1);
+      findings_.add(w, i.pc, c.mask & w.mask, "sync", object_text(*w.block, address),
+                    !has_passed && (before - known) % 2 == 0
+                        ? "waits for phase " + std::to_string(known) + ", but the mbarrier is in phase " + awaited +
+                              ": two phases have passed the waiter, whose parity looks as if none had"
+                        : "waits for phase " + awaited + " by its parity, and nothing has told the lane that phase " +
+                              last + " is over: until it is, the parity looks as if phase " + awaited + " were");
+      return;
+    }
   }
 }
 

@@ -20,6 +20,7 @@ enum class Scope : uint8_t { kCta, kCluster, kGpu, kSys };
 enum class Fence : uint8_t { kThread, kProxyAsync, kProxyTensorMap, kMbarrierInit };
 enum class CopyGroup : uint8_t { kCpAsync, kBulk };
 enum class MbarrierUse : uint8_t { kInit, kInvalidate, kArrive, kExpectTx, kCompleteTx, kWaitPassed, kWaitFailed };
+constexpr uint32_t kNoParity = 2;  // of a wait that names the phase by a state
 
 // One warp instruction's ordinary access: lane l of Warp::mask touches [at.of(l, bytes), + bytes).
 struct MemoryAccess {
@@ -73,8 +74,8 @@ class Observer {
   virtual void barrier_complete(Block&, uint32_t /*id*/) {}
   virtual void barrier_leave(Warp&, uint32_t /*id*/, uint32_t /*lanes*/) {}
 
-  // mbarriers, by shared address (home_of() says whose). `value`: count, bytes or awaited parity. `phase`: phases
-  // completed before the use.
+  // mbarriers, by shared address (home_of() says whose). `value`: count, bytes, or the awaited parity or kNoParity.
+  // `phase`: phases completed before the use.
   // Waits are told once for all lanes with one address and one outcome: they are Warp::mask, `lane` is the lowest.
   virtual void mbarrier(Warp&, const Instr&, int /*lane*/, uint32_t /*address*/, MbarrierUse, uint32_t /*value*/,
                         uint64_t /*phase*/, Order, Scope) {}

@@ -129,7 +129,8 @@ void tell_waits(Warp& w, const Instr& i, uint32_t done) {
       const int other = std::countr_zero(m);
       if (barrier_address(w, i, other, i.ops[1]) == at && awaited(w, i, other) == parity) w.mask |= 1u << other;
     }
-    tell(w, i, lane, at, has_passed ? MbarrierUse::kWaitPassed : MbarrierUse::kWaitFailed, parity);
+    tell(w, i, lane, at, has_passed ? MbarrierUse::kWaitPassed : MbarrierUse::kWaitFailed,
+         (i.imm & kParity) != 0 ? parity : kNoParity);
   }
   w.mask = all;
 }

@@ -72,7 +72,8 @@ TEST_CASE("bytes are announced in a phase that the lane knows to have begun") {
   const std::string other = kInit + "setp.eq.u32 %p7, %r3, 32;\n@%p7 " + arrive;
   slips(other + "@%p7 " + kRaise + kSee + expect + " // here\n", "they may be meant for that one");
   is_right(other + kWait + expect + "\n" + kLoad + "\n" + next);
-  is_right(kInit + "@%p3 " + arrive + expect + "\n" + kLoad + "\n" + next);  // who arrives alone knows
+  is_right(kInit + "@%p3 " + arrive + expect + "\n" + kLoad + "\n@!%p3 bra $end;\n" + next +
+           "$end:\n");  // who arrives alone knows
 }
 
 TEST_CASE("phases do not lap a waiter") {
@@ -83,6 +84,27 @@ TEST_CASE("phases do not lap a waiter") {
   is_right(kInit + "@%p3 " + arrive + "@%p3 " + kRaise + kSee + test + "\n");
   is_right(kInit + "@%p3 " + arrive + kWait + "bar.sync 0;\n@%p3 " + arrive + "bar.sync 0;\n" + test +
            "\n");  // it knows of the first
+}
+
+TEST_CASE("a parity tells phases apart for those who know of the one before") {
+  const std::string arrive = "@%p7 mbarrier.arrive.shared.b64 _, [%r2];\n",
+                    other = kInit + "setp.eq.u32 %p7, %r3, 32;\n" + arrive,
+                    second = "@!%p7 mbarrier.test_wait.parity.shared.b64 %p6, [%r2], 1;",
+                    third = "@!%p7 mbarrier.test_wait.parity.shared.b64 %p6, [%r2], 0;",
+                    raise = "@%p7 " + kRaise + kSee, text = "nothing has told the lane that phase 0 is over";
+  slips(other + raise + second + " // here\n", text);               // fails: it waits for phase 1
+  slips(other + arrive + raise + second + " // here\n", text);      // passes: phase 1 is over
+  is_right(kInit + "setp.eq.u32 %p7, %r3, 32;\n" + second + "\n");  // before any phase: passes
+  is_right(other + kWait + second + "\n");
+  is_right(other + kWait + "bar.sync 0;\n" + arrive + raise + second + "\n");
+  slips(other + kWait + "bar.sync 0;\n" + arrive + arrive + raise + third + " // here\n",
+        "nothing has told the lane that phase 1 is over");
+  // A wait that acquires nothing tells of the phase all the same; a state names its phase.
+  const std::string relaxed =
+      "$relaxed:\nmbarrier.try_wait.parity.relaxed.cta.shared.b64 %p6, [%r2], 0;\n@!%p6 bra $relaxed;\n";
+  is_right(other + relaxed + "bar.sync 0;\n" + arrive + raise + second + "\n");
+  const std::string state = "mbarrier.arrive.shared.b64 %rd5, [%r2];\n";
+  is_right(other + raise + "@%p3 " + state + "@%p3 mbarrier.test_wait.shared.b64 %p6, [%r2], %rd5;\n");
 }
 
 TEST_CASE("one lane issues a copy") {

@@ -242,6 +242,36 @@ __device__ void lapped_waiter(const Arguments& a) {
   a.out[threadIdx.x] = 1;
 }
 
+// Two warps take a ring's two places in turn, round by round: each comes to a place two rounds after its last visit.
+// What it knows of the round between, which the other warp waited for, is all that tells the parities of its two rounds
+// apart.
+template <bool fixed>
+__device__ void skipped_round(const Arguments& a) {
+  __shared__ alignas(128) uint32_t ring[2][256];
+  __shared__ uint64_t full[2], empty[2];
+  const uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  if (threadIdx.x == 0) {
+    for (uint32_t place = 0; place < 2; ++place) init(&full[place], 1), init(&empty[place], fixed ? 64 : 32);
+    fence_init();
+  }
+  __syncthreads();
+  uint32_t sum = 0;
+  for (uint32_t round = 0; round < 4; ++round) {
+    for (uint32_t place = 0; place < 2; ++place) {
+      if (threadIdx.x == 64) {
+        wait(&empty[place], (round & 1) ^ 1);
+        arrive_expect(&full[place], 1024);
+        bulk_load(ring[place], a.in + 256 * place, 1024, &full[place]);
+      } else if (warp < 2 && (fixed || round % 2 == warp)) {
+        wait(&full[place], round & 1);                    // BUG skipped_round
+        if (round % 2 == warp) sum += ring[place][lane];  // BUG skipped_round
+        arrive(&empty[place]);
+      }
+    }
+  }
+  a.out[threadIdx.x] = sum;
+}
+
 }  // namespace bugs
 
 extern "C" __global__ void b01_bug(const __grid_constant__ bugs::Arguments a) { bugs::b01<false>(a); }
@@ -287,4 +317,10 @@ extern "C" __global__ void lapped_waiter_bug(const __grid_constant__ bugs::Argum
 }
 extern "C" __global__ void lapped_waiter_fix(const __grid_constant__ bugs::Arguments a) {
   bugs::lapped_waiter<true>(a);
+}
+extern "C" __global__ void skipped_round_bug(const __grid_constant__ bugs::Arguments a) {
+  bugs::skipped_round<false>(a);
+}
+extern "C" __global__ void skipped_round_fix(const __grid_constant__ bugs::Arguments a) {
+  bugs::skipped_round<true>(a);
 }
