@@ -48,6 +48,7 @@ struct GemmPlan {
   int stages = 0;            // of the pipeline
   int64_t tiles = 0;         // of all batches
   int64_t shared_tiles = 0;  // of these, cut along k among blocks, whose sums pass through the workspace
+  int sharing_blocks = 1;    // that do so: the first of the grid
   size_t workspace_bytes = 0;
   bool operator==(const GemmPlan&) const = default;
 };

@@ -49,15 +49,15 @@ struct TiledCursor {
     if (tile < p.work.whole_tiles) {
       place(piece, tile);
       piece.first_stage = 0;
-      piece.stages = p.work.stages;
+      piece.stages = p.work.tile_units();
       tile += gridDim.x;
       return true;
     }
     if (unit >= units_end) return false;
-    const int32_t shared = unit / p.work.stages;
+    const int32_t shared = p.work.tile_of(unit);
     place(piece, p.work.whole_tiles + shared);
-    piece.first_stage = unit - shared * p.work.stages;
-    piece.stages = min(p.work.stages - piece.first_stage, units_end - unit);
+    piece.first_stage = unit - shared * p.work.tile_units();
+    piece.stages = min(p.work.tile_units() - piece.first_stage, units_end - unit);
     unit += piece.stages;
     return true;
   }
@@ -203,7 +203,7 @@ B12X_DEVICE void fp4_gemm_tiled(const Fp4GemmTiledParams& p) {
       if (lane == 0) ring.release();
       ring.advance();
     }
-    if (piece.stages < p.work.stages) {
+    if (piece.stages < p.work.tile_units()) {
       const int32_t shared = piece.tile - p.work.whole_tiles;
       if (!tiled_publish<T>(p, smem, shared, acc)) continue;
       tiled_gather<T>(p, shared, acc);

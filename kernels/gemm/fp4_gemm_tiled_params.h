@@ -30,8 +30,8 @@ struct Fp4GemmTiledParams {
   int32_t k;               // multiple of 32
   int32_t row_tiles;       // of a batch
   int32_t column_tiles;
-  TiledWork work;
+  StreamKWork work;
 };
-static_assert(sizeof(Fp4GemmTiledParams) == 384);
+static_assert(sizeof(Fp4GemmTiledParams) == 448);
 
 }  // namespace b12x

@@ -1,48 +1,17 @@
 // fp4_gemm_tiled_traits.h: tiles, shared memory, division of work and order of sums of the tiled FP4 GEMM, read by
 // planner, kernel and exact reference alike.
 //
-// Full waves of output tiles are done whole, a block one tile at a time. What is left over ("shared" tiles) is a line
-// of units, one unit = one tile by kTileK of k, cut into equal parts, a block each. What a block does of one tile is a
-// piece; pieces of a tile that several blocks share are added in the order of k by the block that finishes last, so
-// the bits do not depend on who that is.
+// Full waves of output tiles are done whole, a block one tile at a time; what is left over is shared (stream_k.h), in
+// units of kTileK.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "kernels/gemm/nvfp4_gemm_traits.h"
+#include "kernels/gemm/stream_k.h"
 
 namespace b12x {
-
-// How blocks share the tiles. Everything a block does follows from its number.
-struct TiledWork {
-  int32_t whole_tiles = 0;   // tiles 0 .. whole_tiles - 1: block b does b, b + blocks, ...
-  int32_t shared_tiles = 0;  // the tiles after them, cut along k
-  int32_t stages = 0;        // units of a tile
-  int32_t base = 0;          // units of a block's part of the line; one more in the first `extra` blocks
-  int32_t extra = 0;
-
-  static constexpr TiledWork of(int64_t tiles, int64_t shared_tiles, int64_t stages, int64_t blocks) {
-    return {.whole_tiles = static_cast<int32_t>(tiles - shared_tiles),
-            .shared_tiles = static_cast<int32_t>(shared_tiles),
-            .stages = static_cast<int32_t>(stages),
-            .base = static_cast<int32_t>(shared_tiles * stages / blocks),
-            .extra = static_cast<int32_t>(shared_tiles * stages % blocks)};
-  }
-  constexpr int32_t begin(int32_t block) const { return block * base + (block < extra ? block : extra); }
-  constexpr int32_t block_of(int32_t unit) const {
-    const int32_t longer = extra * (base + 1);
-    return unit < longer ? unit / (base + 1) : extra + (unit - longer) / base;
-  }
-  // The blocks that do pieces of shared tile `tile` (counted from 0), and where each begins.
-  constexpr int32_t first_block(int32_t tile) const { return block_of(tile * stages); }
-  constexpr int32_t last_block(int32_t tile) const { return block_of(tile * stages + stages - 1); }
-  // Of a block's two pieces at most that are not whole tiles, the one that ends a tile lies in its first slot of the
-  // workspace, the one that begins a tile in its second.
-  constexpr int32_t slot(int32_t block, int32_t tile) const {
-    return 2 * block + (begin(block) < tile * stages ? 1 : 0);
-  }
-};
 
 // Passing a piece on, writing and reading 4 bytes an output through L2, takes about as long as this many stages: 128 KB
 // at 48 bytes a clock against 1024 clocks a stage (128 x 128). Cuts that save less are not made.

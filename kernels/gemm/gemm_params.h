@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "kernels/gemm/stream_k.h"
+#include "kernels/math/divisor.h"
 #include "kernels/ptx/tensor_map.h"
 
 namespace b12x {
@@ -13,22 +15,23 @@ namespace b12x {
 // b12x_nvfp4_gemm_skinny_m{8,16,32}_{bf16,f16,f32}: C[l] = alpha * A[l] * B[l]^T + bias. Maps as
 // nvfp4_gemm_skinny_traits.h says.
 struct Nvfp4GemmSkinnyParams {
-  TensorMap a_map;         // over A [l, m, k / 2]
-  TensorMap b_map[4];      // over B [l, n, k / 2]: 4 chunks, 3, 2 and 1
-  TensorMap a_scale_map;   // over [l] times align(m, 128) * align(k / 16, 4) bytes; all padding may hold anything
-  TensorMap b_scale_map;   // over [l] times align(n, 128) * align(k / 16, 4) bytes
-  const float* alpha;      // [1]; nullptr = 1
-  const float* bias;       // [n]; nullptr = 0
-  void* c;                 // [l, m, n], 16-byte aligned
-  uint8_t* workspace;      // Nvfp4GemmSkinnyTraits::workspace_bytes; counters are 0 between launches
-  int64_t c_row_stride;    // elements, multiple of 8
-  int64_t c_batch_stride;  // elements, multiple of 8
-  int32_t m;               // 1 to 8, 16 or 32, by the entry
-  int32_t n;               // multiple of 8
-  int32_t k;               // multiple of 32
-  int32_t tiles;           // of all batches
-  int32_t work_base;       // SkinnyWork of all chunks over the grid
-  int32_t work_extra;
+  TensorMap a_map;        // over A [l, m, k / 2]
+  TensorMap b_map[4];     // over B [l, n, k / 2]: 4 chunks, 3, 2 and 1
+  TensorMap a_scale_map;  // over [l] times align(m, 128) * align(k / 16, 4) bytes; all padding may hold anything
+  TensorMap b_scale_map;  // over [l] times align(n, 128) * align(k / 16, 4) bytes
+  // What every warp needs first, in one line of the constant cache: a line that has to come from DRAM costs a cold
+  // launch about a microsecond.
+  StreamKWork work;         // of all batches' tiles, in chunks of 64 k
+  math::Divisor row_tiles;  // of a batch
+  int32_t m;                // 1 to 8, 16 or 32, by the entry
+  int32_t n;                // multiple of 8
+  int32_t k;                // multiple of 32
+  const float* alpha;       // [1]; nullptr = 1
+  const float* bias;        // [n]; nullptr = 0
+  void* c;                  // [l, m, n], 16-byte aligned
+  uint8_t* workspace;       // Nvfp4GemmSkinnyTraits::workspace_bytes; counters are 0 between launches
+  int64_t c_row_stride;     // elements, multiple of 8
+  int64_t c_batch_stride;   // elements, multiple of 8
 };
 static_assert(sizeof(Nvfp4GemmSkinnyParams) == 1024);
 

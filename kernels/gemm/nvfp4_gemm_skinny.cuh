@@ -1,18 +1,17 @@
 // nvfp4_gemm_skinny.cuh: C = alpha * A * B^T + bias for up to 32 tokens: weights stream once, as the MMA's 16-row side.
 //
-//   line of all chunks (a tile's rows of B x 64 k), tile by tile:  | tile 0           | tile 1           | tile 2   ...
-//   equal parts of it, one a block:                                |  block 0   |  block 1   |  block 2   | ...
+//   line of the chunks (a tile's rows of B x 64 k) of shared tiles:  | tile w           | tile w + 1       | ...
+//   equal parts of it, one a block:                                  |  block 0 |  block 1  |  block 2 |  ...
+//   then whole tiles, a block each (stream_k.h)
 //
-//   8 tokens: tiles of 32 rows, so that a block often has whole ones and nothing to sum; more: of 128, so that tokens
-//   are read less often
-//   math warps in G groups that take stages in turn (G = 2 for 8 tokens, else 1): a warp has a chunk of its group's
-//   stages and 32 of a tile's 32 rows or 64 of 128
+//   8 tokens: tiles of 32 rows, ring of 6 stages of 8 chunks, two groups of 8 math warps; more: of 64 rows, so that
+//   tokens are read less often, 6 stages of 4 chunks and two groups of 4 warps (16 tokens), 3 of 8 and one of 8 (32)
+//   groups take stages in turn, a warp has a chunk of its group's stages
 //   then a warpgroup: of three warps a lane copies weights, their scales, tokens; the last one finishes segments of
 //   narrow tiles, or tells other blocks of stored parts of wide ones
-//   ring of 6 stages of 8 chunks, or 3 or 4 of 4: weights 8 or 16 KB, tokens 1 to 4 KB, scales 2 KB and up
 //
-//      weights [rows, 256] --TMA--> smem --ldmatrix--> A operand --.
-//      tokens  [<=32, 256] -TMA--> smem --ldmatrix--> B operand ---+--> f32 [32 or 64 rows][tokens] a warp --> smem
+//      weights [rows, 64] --TMA-->  smem --ldmatrix--> A operand --.
+//      tokens  [<=32, 64] -TMA-->  smem --ldmatrix--> B operand ---+--> f32 [32 or 64 rows][tokens] a warp --> smem
 //      a segment is a whole tile:  smem --> C
 //      it is a part of one:        smem --> workspace --> the block that comes last sums in the order of k --> C
 //
@@ -34,14 +33,13 @@ namespace b12x {
 // One 64-k chunk: the warp's m16 tiles, an octet of two quarters each, against the token tiles that exist.
 // `scale_mask` keeps the scales of blocks that K has.
 template <class T>
-B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int half, int lane, uint32_t scale_mask,
+B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int lane, uint32_t scale_mask,
                                   SkinnyAccumulators<T>& acc) {
   const int column = chunk / T::kColumnChunks, byte = 32 * (chunk % T::kColumnChunks);
   // Slots 0 to 7 are an octet of one quarter, 8 to 15 that of the next; octets and pairs of quarters are whole periods
   // of the swizzle apart.
   const int quarter = lane / 8 % 2;
-  const uint32_t weights_at = ptx::shared_address(stage.b[column]) +
-                              (quarter * T::kOctets + half * T::kWarpOctets) * (8 * T::kColumnBytes) +
+  const uint32_t weights_at = ptx::shared_address(stage.b[column]) + quarter * (T::kQuarterRows * T::kColumnBytes) +
                               tile::swizzle128(lane % 8 * T::kColumnBytes + byte + tile::ldmatrix_a_byte(lane));
   ptx::Nvfp4B columns[T::kTokenTiles];
   for (int j = 0; j < T::kTokenTiles; j += 2) {
@@ -57,9 +55,8 @@ B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int
       columns[j + 1] = ptx::nvfp4_b(w2, w3, *reinterpret_cast<const uint32_t*>(token_scales + 8 * 16) & scale_mask);
     }
   }
-  for (int octet = 0; octet < T::kWarpOctets; ++octet) {
-    const ptx::Nvfp4QuarterScales scales(&stage.b_scales[chunk][(half * T::kWarpOctets + octet) * T::kOctetScaleBytes],
-                                         scale_mask);
+  for (int octet = 0; octet < T::kOctets; ++octet) {
+    const ptx::Nvfp4QuarterScales scales(&stage.b_scales[chunk][octet * T::kOctetScaleBytes], scale_mask);
     const auto multiply = [&]<int kPair>(float (&sums)[T::kTokenTiles][4]) {
       uint32_t w0, w1, w2, w3;
       ptx::ldmatrix_m8n8_x4_b16(w0, w1, w2, w3, weights_at + (2 * kPair * T::kOctets + octet) * (8 * T::kColumnBytes));
@@ -72,10 +69,10 @@ B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int
 
 // The warp's share of a segment.
 template <class T>
-B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnyCursor<T>& at,
-                                 const typename T::Smem& smem, pipeline::Ring<T::kStages>& ring, int group, int chunk,
-                                 int half, int lane, SkinnyAccumulators<T>& acc) {
-  const int32_t segment = at.segment_left(), stages = (segment + T::kStageChunks - 1) / T::kStageChunks;
+B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnySegment& at, const typename T::Smem& smem,
+                                 pipeline::Ring<T::kStages>& ring, int group, int chunk, int lane,
+                                 SkinnyAccumulators<T>& acc) {
+  const int32_t stages = (at.chunks + T::kStageChunks - 1) / T::kStageChunks;
   // A group has the same places of the ring for ever: parity tells a turn of a place only from the one before.
   const int first = (group + T::kGroups - ring.stage % T::kGroups) % T::kGroups;
   pipeline::Ring<T::kStages> turns = ring;
@@ -83,9 +80,9 @@ B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnyCur
   for (int32_t stage = first; stage < stages; stage += T::kGroups, turns.template advance<T::kGroups>()) {
     const int32_t j = T::kStageChunks * stage + chunk;  // of the segment
     turns.wait_full();
-    if (j < segment) {
+    if (j < at.chunks) {
       const bool is_cut = (at.chunk + j + 1) * kChunkK > p.k;
-      skinny_mma_chunk<T>(smem.stages[turns.stage], chunk, half, lane, is_cut ? 0x0000FFFFu : 0xFFFFFFFFu, acc);
+      skinny_mma_chunk<T>(smem.stages[turns.stage], chunk, lane, is_cut ? 0x0000FFFFu : 0xFFFFFFFFu, acc);
     }
     __syncwarp();
     if (lane == 0) turns.release();
@@ -104,77 +101,71 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
   if (threadIdx.x == 0) {
     for (const TensorMap& map : p.b_map) ptx::prefetch_tensormap(&map);
     for (const TensorMap* map : {&p.b_scale_map, &p.a_map, &p.a_scale_map}) ptx::prefetch_tensormap(map);
-    ring.init(T::kGroupWarps, 3);
+    ring.init(T::kStageChunks, 3);
     if constexpr (T::kIsNarrow) {
       pipeline::Ring<1>(&smem.handed_full, &smem.handed_empty).init(1, T::kMathWarps);
     } else {
-      for (SkinnyPart& part : smem.parts) part.is_complete = false;
+      for (auto& part : smem.parts) part.is_complete = false;
     }
   }
   __syncthreads();
   ptx::griddepcontrol_launch_dependents();
 
-  if (warp >= T::kMathWarps) {
+  const int role = warp - T::kMathWarps;  // of those that do not multiply
+  if (role >= 0) {
     if constexpr (T::kProducerRegisters < T::kLaunchRegisters) ptx::setmaxnreg_dec<T::kProducerRegisters>();
-    switch (warp - T::kMathWarps) {
-      case 0:
-        if (!ptx::elect_sync()) return;
-        if (T::is_grouped(p.n)) {
-          skinny_copy_weights<T, true>(p, smem, ring);
-        } else {
-          skinny_copy_weights<T, false>(p, smem, ring);
-        }
-        return;
-      case 1:
-        if (ptx::elect_sync()) skinny_copy_weight_scales<T>(p, smem, ring);
-        return;
-      case 2:
-        if (ptx::elect_sync()) skinny_copy_tokens<T>(p, smem, ring);
-        return;
-      default:
-        if constexpr (T::kIsNarrow) {
-          skinny_finish<T, Output>(p, smem, {&smem.handed_full, &smem.handed_empty});
-        } else {
-          skinny_publisher<T>(p, smem);
-        }
-        return;
+    if (role == 0) {
+      if (!ptx::elect_sync()) return;
+      if (T::is_grouped(p.n)) {
+        skinny_copy_weights<T, true>(p, smem, ring);
+      } else {
+        skinny_copy_weights<T, false>(p, smem, ring);
+      }
+    } else if (role == 1) {
+      if (ptx::elect_sync()) skinny_copy_weight_scales<T>(p, smem, ring);
+    } else if (role == 2) {
+      if (ptx::elect_sync()) skinny_copy_tokens<T>(p, smem, ring);
+    } else if constexpr (T::kIsNarrow) {
+      skinny_finish<T, Output>(p, smem, {&smem.handed_full, &smem.handed_empty});
+    } else {
+      skinny_publisher<T>(p, smem);
     }
+    return;
   }
   if constexpr (T::kMathRegisters > T::kLaunchRegisters) ptx::setmaxnreg_inc<T::kMathRegisters>();
   ptx::griddepcontrol_wait();
 
-  const int group = warp / T::kGroupWarps, chunk = warp / T::kHalves % T::kStageChunks, half = warp % T::kHalves;
-  const int accumulator = T::kStageChunks * group + chunk;
-  SkinnyCursor<T> at(p);
+  const int group = warp / T::kStageChunks, chunk = warp % T::kStageChunks;
+  SkinnySegment at;
+  SkinnyCursor<T> cursor(p);
   if constexpr (T::kIsNarrow) {
     pipeline::Ring<1> handover(&smem.handed_full, &smem.handed_empty);
-    for (; at.left > 0; at.next_segment()) {
+    while (cursor.next(at)) {
       SkinnyAccumulators<T> acc = {};
-      skinny_multiply<T>(p, at, smem, ring, group, chunk, half, lane, acc);
-      skinny_hand_over<T>(smem, handover, accumulator, lane, acc);
+      skinny_multiply<T>(p, at, smem, ring, group, chunk, lane, acc);
+      skinny_hand_over<T>(smem, handover, warp, lane, acc);
     }
   } else {
     if (threadIdx.x == 0)
       smem.alpha = p.alpha != nullptr ? *p.alpha : 1.f;  // the barriers of the first sum show it to all
-    for (bool is_first = true; at.left > 0; is_first = false) {
+    for (bool is_first = true; cursor.next(at); is_first = false) {
+      if (!is_first) ptx::barrier_cta_sync<1, T::kMathThreads>();  // the segment writes the sums anew
       SkinnyAccumulators<T> acc = {};
-      skinny_multiply<T>(p, at, smem, ring, group, chunk, half, lane, acc);
-      skinny_sum_accumulators<T>(smem, accumulator, half, lane, acc);
+      skinny_multiply<T>(p, at, smem, ring, group, chunk, lane, acc);
+      skinny_sum_accumulators<T>(smem, warp, lane, acc);
       skinny_store_segment<T, Output>(p, at, smem);
-      if (at.segment_left() < at.chunks) {
+      if (at.chunks < p.work.tile_units()) {
         if (is_first) {
           ptx::barrier_cta_arrive<kHeadStored, T::kMathThreads + 32>();
         } else {
           ptx::barrier_cta_arrive<kTailStored, T::kMathThreads + 32>();
         }
       }
-      at.next_segment();
-      if (at.left > 0) ptx::barrier_cta_sync<1, T::kMathThreads>();  // the next segment writes the sums anew
     }
     ptx::barrier_cta_sync<kPublished, T::kMathThreads + 32>();
 #pragma unroll 1  // the code once
-    for (const SkinnyPart& part : smem.parts) {
-      if (part.is_complete) skinny_merge<T, Output>(p, part, smem.alpha, at.chunks);
+    for (const auto& shared : smem.parts) {
+      if (shared.is_complete) skinny_merge<T, Output>(p, shared.segment, shared.part, smem.alpha);
     }
   }
 }

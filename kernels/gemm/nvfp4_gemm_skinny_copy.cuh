@@ -15,12 +15,13 @@
 
 namespace b12x {
 
-// Every stage of the block in turn, once it is free: copy(cursor, first chunk, chunks, stage, ring).
+// Every stage of the block in turn, once it is free: copy(segment, first chunk, chunks, stage, ring).
 template <class T>
 B12X_DEVICE void skinny_fill_stages(const Nvfp4GemmSkinnyParams& p, typename T::Smem& smem,
                                     pipeline::Ring<T::kStages> ring, auto&& copy) {
-  for (SkinnyCursor<T> at(p); at.left > 0; at.next_segment()) {
-    const int32_t end = at.chunk + at.segment_left();
+  SkinnySegment at;
+  for (SkinnyCursor<T> cursor(p); cursor.next(at);) {
+    const int32_t end = at.chunk + at.chunks;
     for (int32_t chunk = at.chunk; chunk < end; chunk += T::kStageChunks, ring.advance()) {
       ring.wait_empty();
       copy(at, chunk, min(end - chunk, T::kStageChunks), smem.stages[ring.stage], ring);
@@ -45,7 +46,7 @@ B12X_DEVICE void skinny_columns(int32_t chunks, auto&& copy) {
 template <class T, bool kIsGrouped>
 B12X_DEVICE void skinny_copy_weights(const Nvfp4GemmSkinnyParams& p, typename T::Smem& smem,
                                      pipeline::Ring<T::kStages> ring) {
-  constexpr int kCopies = T::kTilesOfAtom == 1 || kIsGrouped ? 1 : 4;
+  constexpr int kCopies = kIsGrouped ? 1 : 4;
   pipeline::Ring<T::kStages> landing = ring;
   int sent = 0;
   skinny_fill_stages<T>(p, smem, ring, [&](const auto& at, int32_t chunk, int32_t chunks, auto& stage, auto& here) {
@@ -55,13 +56,14 @@ B12X_DEVICE void skinny_copy_weights(const Nvfp4GemmSkinnyParams& p, typename T:
     }
     ++sent;
     here.expect(chunks * (T::kTileN * kChunkK / 2));
-    const int32_t row = (kIsGrouped ? 0 : at.atom() * 128) + at.octet() * 8;
+    const int32_t atom = at.row_tile / T::kTilesOfAtom;
+    const int32_t row = (kIsGrouped ? 0 : atom * 128) + at.row_tile % T::kTilesOfAtom * T::kQuarterRows;
     skinny_columns<T>(chunks, [&](int column, int32_t wide) {
       for (int i = 0; i < kCopies; ++i) {
-        ptx::cp_async_bulk_tensor_4d(&stage.b[column][i * T::rows_of_copy() * T::kColumnBytes],
+        ptx::cp_async_bulk_tensor_4d(&stage.b[column][i * T::kQuarterRows * T::kColumnBytes],
                                      &p.b_map[T::kColumnChunks - wide],
                                      (chunk + column * T::kColumnChunks) * (kChunkK / 2), row + 32 * i,
-                                     kIsGrouped ? 4 * at.atom() : 0, at.batch, here.barrier());
+                                     kIsGrouped ? 4 * atom : 0, at.batch, here.barrier());
       }
     });
   });
@@ -75,8 +77,9 @@ B12X_DEVICE void skinny_copy_weight_scales(const Nvfp4GemmSkinnyParams& p, typen
     here.expect(T::columns(chunks) * (sizeof(stage.b_scales) / T::kColumns));
     skinny_columns<T>(chunks, [&](int column, int32_t) {
       const int32_t first = column * T::kColumnChunks;
-      ptx::cp_async_bulk_tensor_4d(stage.b_scales[first], &p.b_scale_map, 0, at.octet(),
-                                   at.atom() * at.chunks + chunk + first, at.batch, here.barrier());
+      ptx::cp_async_bulk_tensor_4d(stage.b_scales[first], &p.b_scale_map, 0, at.row_tile % T::kTilesOfAtom * T::kOctets,
+                                   at.row_tile / T::kTilesOfAtom * p.work.tile_units() + chunk + first, at.batch,
+                                   here.barrier());
     });
   });
 }

@@ -47,20 +47,19 @@ using SkinnySums = float4[T::kMmaRows * T::kTokenTiles];  // as a lane's accumul
 // Stores the block's part of a tile and counts it. The block that comes last gets the sum of all parts, in the order of
 // k, and true.
 template <class T>
-B12X_DEVICE bool skinny_sum_parts(const Nvfp4GemmSkinnyParams& p, const SkinnyPart& part, int32_t chunks, int lane,
+B12X_DEVICE bool skinny_sum_parts(const Nvfp4GemmSkinnyParams& p, int32_t shared, const SkinnyPart& part, int lane,
                                   SkinnySums<T>& sums) {
   constexpr int kVectors = T::kMmaRows * T::kTokenTiles;
-  const int32_t first_chunk = part.tile * chunks;
-  float4* own = skinny_partial<T>(p, first_chunk, blockIdx.x) + lane;
+  float4* own = skinny_partial<T>(p, blockIdx.x, shared) + lane;
   for (int i = 0; i < kVectors; ++i) own[32 * i] = sums[i];
   __syncwarp();
-  const bool is_last = lane == 0 && skinny_arrive<T>(p, part);
+  const bool is_last = lane == 0 && skinny_arrive(p, part);
   if (!__shfl_sync(0xFFFFFFFFu, is_last, 0)) return false;
   __syncwarp();  // all lanes may read what lane 0 has acquired: a shuffle orders no memory
   // The blocks after the first one begin in this tile, so theirs lie evenly apart. Some are on their way at once.
   constexpr int kInFlight = T::kPartialsInFlight / kVectors, kApart = 2 * T::kPartialFloats / 4;
-  const float4* head = skinny_partial<T>(p, first_chunk, part.first) + lane;
-  const float4* rest = skinny_partial<T>(p, first_chunk, part.first + 1) + lane - kApart;
+  const float4* head = skinny_partial<T>(p, part.first, shared) + lane;
+  const float4* rest = skinny_partial<T>(p, part.first + 1, shared) + lane - kApart;
   const int32_t parts = part.last - part.first + 1;
 #pragma unroll 1
   for (int32_t next = 0; next < parts; next += kInFlight) {
@@ -81,7 +80,7 @@ B12X_DEVICE bool skinny_sum_parts(const Nvfp4GemmSkinnyParams& p, const SkinnyPa
 
 // A tile's sums, turned so that a lane has neighbouring columns of C.
 template <class T, typename Output>
-B12X_DEVICE void skinny_store_tile(const Nvfp4GemmSkinnyParams& p, typename T::Smem& smem, const SkinnyCursor<T>& at,
+B12X_DEVICE void skinny_store_tile(const Nvfp4GemmSkinnyParams& p, typename T::Smem& smem, const SkinnySegment& at,
                                    float alpha, int lane, const SkinnySums<T>& sums) {
   for (int i = 0; i < T::kMmaRows * T::kTokenTiles; ++i) {
     const float values[4] = {sums[i].x, sums[i].y, sums[i].z, sums[i].w};
@@ -105,14 +104,16 @@ B12X_DEVICE void skinny_finish(const Nvfp4GemmSkinnyParams& p, typename T::Smem&
   const int lane = static_cast<int>(threadIdx.x) % 32;
   ptx::griddepcontrol_wait();
   const float alpha = p.alpha != nullptr ? *p.alpha : 1.f;
-  for (SkinnyCursor<T> at(p); at.left > 0; at.next_segment(), handover.advance()) {
-    const SkinnyPart part = skinny_part<T>(p, at);  // while the math warps multiply
+  SkinnySegment at;
+  for (SkinnyCursor<T> cursor(p); cursor.next(at); handover.advance()) {
+    const bool is_whole = at.chunks == p.work.tile_units();
+    const SkinnyPart part = skinny_part(p, at);
     handover.wait_full();
     SkinnySums<T> sums;
     for (int i = 0; i < T::kMmaRows * T::kTokenTiles; ++i) sums[i] = skinny_tree<T, 0, T::kAccumulators>(smem, i, lane);
     __syncwarp();
     if (lane == 0) handover.release();
-    if (part.others() > 0 && !skinny_sum_parts<T>(p, part, at.chunks, lane, sums)) continue;
+    if (!is_whole && !skinny_sum_parts<T>(p, at.shared, part, lane, sums)) continue;
     skinny_store_tile<T, Output>(p, smem, at, alpha, lane, sums);
   }
 }

@@ -9,6 +9,9 @@
 
 namespace b12x {
 
+template <class T>
+using SkinnyAccumulators = float[T::kMmaRows][T::kTokenTiles][4];
+
 B12X_DEVICE void add_vector(float4& a, float4 b) {
   a.x += b.x;
   a.y += b.y;
@@ -43,34 +46,22 @@ B12X_DEVICE void skinny_store(const Nvfp4GemmSkinnyParams& p, float alpha, int32
   Output::store4(p.c, batch * p.c_batch_stride + token * p.c_row_stride + column, v);
 }
 
-// Where a block's partial sums of the tile that begins at `first_chunk` of the line lie: a block's first tile has its
-// even slot, the tile that it goes on to the odd one.
+// Where a block's partial sums of a shared tile lie.
 template <class T>
-B12X_DEVICE float4* skinny_partial(const Nvfp4GemmSkinnyParams& p, int32_t first_chunk, int32_t block) {
-  const SkinnyWork work{p.work_base, p.work_extra};
-  const int32_t slot = 2 * block + (work.begin(block) < first_chunk ? 1 : 0);
+B12X_DEVICE float4* skinny_partial(const Nvfp4GemmSkinnyParams& p, int32_t block, int32_t shared) {
   auto* partials = reinterpret_cast<float*>(p.workspace + T::kCounterBytes);
-  return reinterpret_cast<float4*>(partials + int64_t{slot} * T::kPartialFloats);
+  return reinterpret_cast<float4*>(partials + int64_t{p.work.slot(block, shared)} * T::kPartialFloats);
 }
 
-// The cursor's tile, of which the block has done a part.
-template <class T>
-B12X_DEVICE SkinnyPart skinny_part(const Nvfp4GemmSkinnyParams& p, const SkinnyCursor<T>& at) {
-  const SkinnyWork work{p.work_base, p.work_extra};
-  const int32_t first_chunk = at.tile * at.chunks;
-  return {.tile = at.tile,
-          .row_tile = at.row_tile,
-          .batch = at.batch,
-          .first = work.block_of(first_chunk),
-          .last = work.block_of(first_chunk + at.chunks - 1),
-          .is_complete = false};
+// Worked out while there is time: it takes divisions.
+B12X_DEVICE SkinnyPart skinny_part(const Nvfp4GemmSkinnyParams& p, const SkinnySegment& at) {
+  return {p.work.first_block(at.shared), p.work.last_block(at.shared)};
 }
 
-// Counts the block's partial sums of the tile as stored, those that a barrier has shown to this thread. Returns whether
-// they are the last: then this thread, and whom it meets at a barrier, may read them all.
-template <class T>
+// Counts the block's partial sums of a shared tile as stored, those that a barrier has shown to this thread. Returns
+// whether they are the last: then this thread, and whom it meets at a barrier, may read them all.
 B12X_DEVICE bool skinny_arrive(const Nvfp4GemmSkinnyParams& p, const SkinnyPart& part) {
-  // A block is the first of one shared tile at most, so the tiles' counters have a place each, the same for all shapes.
+  // A block is the first of one cut tile at most, so the tiles' counters have a place each, the same for all shapes.
   uint32_t* counter = reinterpret_cast<uint32_t*>(p.workspace) + part.first;
   return ptx::atom_inc_acq_rel_gpu(counter, part.others()) == part.others();
 }

@@ -5,12 +5,9 @@
 // scales side by side): the same octets (8 rows) of each quarter, so its scales are 128 neighbouring bytes an octet.
 //
 //   quarter    0      1      2      3          one octet a tile:  rows 32 q + 8 t + 0..7, q = 0..3, of tile t = 0..3
-//   octet   0 1 2 3  0 1 2 3  ...              four octets:       all 128 rows
+//   octet   0 1 2 3  0 1 2 3  ...              two octets:        rows 32 q + 16 t + 0..15, of tile t = 0, 1
 //
-// Work is a line of chunks: chunk (tile * chunks_of_k + c) is a tile's rows of B by 64 k. Every block takes an equal
-// part of the line, to one chunk, so it ends one tile and begins another, and all stream the same bytes. What a block
-// does within one tile is a segment; a tile that one block does not do alone is summed from the segments' partials, in
-// the order of k, by the block that finishes last.
+// Work is counted in chunks: a tile's rows of B by 64 k. What a block does within one tile is a segment.
 #pragma once
 
 #include <cstddef>
@@ -21,35 +18,23 @@
 
 namespace b12x {
 
-// The line cut into equal parts, the first `extra` of them one chunk longer.
-struct SkinnyWork {
-  int32_t base = 0, extra = 0;
-
-  static constexpr SkinnyWork of(int64_t chunks, int64_t blocks) {
-    return {static_cast<int32_t>(chunks / blocks), static_cast<int32_t>(chunks % blocks)};
-  }
-  constexpr int32_t begin(int32_t block) const { return block * base + (block < extra ? block : extra); }
-  constexpr int32_t length(int32_t block) const { return base + (block < extra ? 1 : 0); }
-  // The block that has this chunk.
-  constexpr int32_t block_of(int32_t chunk) const {
-    const int32_t longer = extra * (base + 1);
-    return chunk < longer ? chunk / (base + 1) : extra + (chunk - longer) / base;
-  }
+struct SkinnySegment {
+  int32_t chunk, chunks;  // of the tile: the first, and how many
+  int32_t row_tile, batch;
+  int32_t shared;  // the tile's place among those that blocks share, if it is one
 };
 
-// A tile of which a block has done a part.
+// A shared tile of which a block does a part: who else does.
 struct SkinnyPart {
-  int32_t tile, row_tile, batch;
-  int32_t first, last;  // the blocks that share it
-  bool is_complete;     // the block came last
+  int32_t first, last;  // blocks
 
   constexpr uint32_t others() const { return static_cast<uint32_t>(last - first); }
 };
 
 // Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, dynamic smem sizeof(Smem).
 // Tensor maps of uint8. With CU_TENSOR_MAP_SWIZZLE_128B: tokens over {k / 2, rows, batches}, box {128, kTokens, 1};
-// weights, grouped, over {k / 2, 32, n / 32, batches}, box {w, 8 kOctets, 4, 1}; or, where quarters are not parted or n
-// is not a multiple of 32, over {k / 2, n, 1, batches}, box {w, rows_of_copy, 1, 1}; w is 128, 96, 64 and 32, for
+// weights, grouped, over {k / 2, 32, n / 32, batches}, box {w, kQuarterRows, 4, 1}; or, where n is not a multiple
+// of 32, over {k / 2, n, 1, batches}, box {w, kQuarterRows, 1, 1}; w is 128, 96, 64 and 32, for
 // columns of four chunks and of those that a segment ends with. Without a swizzle, scales over {128, 4, atoms,
 // batches}, box {128, octets, 4, 1}. Sums of a segment: its chunk j goes to accumulator j % kAccumulators, ascending,
 // each f32 from +0; the segment's sum is a tree of pairs of them, ((p0 + p1) + (p2 + p3)) + .., in f32, nearest even. A
@@ -59,37 +44,36 @@ template <int TokenTiles>
 struct Nvfp4GemmSkinnyTraits {
   static constexpr int kTokenTiles = TokenTiles;
   static constexpr int kTokens = 8 * TokenTiles;
-  static constexpr int kOctets = TokenTiles == 1 ? 1 : 4;  // of each quarter of an atom
+  static constexpr int kOctets = TokenTiles == 1 ? 1 : 2;  // of each quarter of an atom
   static constexpr bool kIsNarrow = kOctets == 1;
   static constexpr int kTilesOfAtom = 4 / kOctets;
   static constexpr int kQuarterRows = 8 * kOctets;
   static constexpr int kTileN = 4 * kQuarterRows;
   static constexpr int kColumnChunks = 4;  // a column: 128 bytes of a row, a line of L2, which TMA swizzles
   static constexpr int kColumnBytes = kColumnChunks * kChunkK / 2;
-  static constexpr int kColumns = TokenTiles == 1 ? 2 : 1;  // of a stage
+  // Stages and groups, measured on an H100: with 16 tokens small stages leave room to pass more sums at once; with 32
+  // that ring would be too short (8192 x 28672: 77 us, 70 with three stages of eight chunks).
+  static constexpr int kColumns = TokenTiles == 2 ? 1 : 2;  // of a stage
   static constexpr int kStageChunks = kColumns * kColumnChunks;
   static constexpr int kRowBytes = kColumns * kColumnBytes;
   static constexpr int kOctetScaleBytes = kScaleAtomBytes / 4;
-  static constexpr int kStages = TokenTiles == 1 ? 6 : TokenTiles == 2 ? 4 : 3;
-  static constexpr int kStagesAtOnce = TokenTiles == 1 ? 4 : 2;  // sent for before the first one is there
-  static constexpr int kGroups = TokenTiles == 1 ? 2 : 1;        // of warps, which take the stages of a segment in turn
-  static constexpr int kHalves = kOctets > 1 ? 2 : 1;            // of a tile's octets, a warp each
-  static constexpr int kGroupWarps = kStageChunks * kHalves;
-  static constexpr int kMathWarps = kGroups * kGroupWarps;  // warp 8 g + 2 c + h: group g, chunk c of a stage, half h
-  static constexpr int kAccumulators = kGroups * kStageChunks;
+  static constexpr int kStages = TokenTiles == 4 ? 3 : 6;
+  static constexpr int kStagesAtOnce = TokenTiles == 4 ? 2 : 4;  // sent for before the first one is there
+  static constexpr int kGroups = TokenTiles == 4 ? 1 : 2;        // of warps, which take the stages of a segment in turn
+  static constexpr int kMathWarps = kGroups * kStageChunks;      // a chunk each of a group's stages
+  static constexpr int kAccumulators = kMathWarps;
   static constexpr int kMathThreads = 32 * kMathWarps;
-  static constexpr int kThreads =
-      kMathThreads + 128;  // and a warpgroup, since setmaxnreg acts on four warps: three copy, one publishes
+  // And a warpgroup, since setmaxnreg acts on four warps: three copy, one finishes or publishes.
+  static constexpr int kThreads = kMathThreads + 128;
   // A thread has 96 (of 640) or 168 (of 384) registers at launch.
-  static constexpr int kMathRegisters = TokenTiles == 1 ? 96 : 208, kProducerRegisters = TokenTiles == 1 ? 96 : 64;
-  static constexpr int kWarpOctets = kOctets / kHalves;
-  static constexpr int kMmaRows = 2 * kWarpOctets;         // m16 tiles of a warp: an octet of two quarters each
-  static constexpr int kPassed = TokenTiles == 4 ? 2 : 1;  // vectors that a warp passes on between two barriers
+  static constexpr int kMathRegisters = kIsNarrow ? 96 : 208, kProducerRegisters = kIsNarrow ? 96 : 64;
+  static constexpr int kMmaRows = 2 * kOctets;             // m16 parts of a tile: an octet of two quarters each
+  static constexpr int kPassed = TokenTiles == 4 ? 1 : 2;  // vectors that a warp passes on between two barriers
   static constexpr int kPartialsInFlight = TokenTiles == 4 ? 16 : 8;  // vectors, to a thread that merges
   static constexpr int kVectors = kTileN / 4;                         // of four f32 in a row of sums
   static constexpr int kSumPitch = kTileN + 4;                        // floats: lanes (8t + g) % 32 in different banks
   static constexpr int kPartialFloats = kTokens * kTileN;             // of one segment, in the workspace
-  static constexpr int kMostSegments = TokenTiles == 4 ? 8 : 16;      // of one tile: the last block reads them all
+  static constexpr int kMostSegments = 24;  // of a tile, on average: its last block reads them all
 
   // setmaxnreg deals out what the block had at launch and no more: asking for more would wait for ever.
   static constexpr int kLaunchRegisters = 65536 / ((kThreads + 127) / 128 * 128) / 8 * 8;
@@ -104,11 +88,16 @@ struct Nvfp4GemmSkinnyTraits {
   // Of a segment: accumulators on their way, then what they come to, by [token][row].
   struct WideSums {
     union {
-      alignas(16) float passed[2][kHalves][kAccumulators][kPassed][32][4];
+      alignas(16) float passed[2][kAccumulators][kPassed][32][4];
       alignas(16) float sums[kTokens * kSumPitch];
     };
     float alpha;
-    SkinnyPart parts[2];  // the tile that the block ends, and the one that it goes on to, where others share them
+    // The tile that the block ends, and the one that it goes on to, where others share them.
+    struct {
+      SkinnySegment segment;
+      SkinnyPart part;
+      bool is_complete;  // the block came last
+    } parts[2];
   };
   struct NarrowSums {
     alignas(16) float handed[kAccumulators][kMmaRows * kTokenTiles][32][4];
@@ -116,9 +105,8 @@ struct Nvfp4GemmSkinnyTraits {
     alignas(8) uint64_t handed_full, handed_empty;
   };
   struct Smem : std::conditional_t<kIsNarrow, NarrowSums, WideSums> {
+    alignas(8) uint64_t full[kStages], empty[kStages];
     Stage stages[kStages];
-    alignas(8) uint64_t full[kStages];
-    alignas(8) uint64_t empty[kStages];
   };
   // A barrier tells a turn of its stage from the one before by parity alone, so a group has to see every turn of its
   // stages.
@@ -126,40 +114,43 @@ struct Nvfp4GemmSkinnyTraits {
   static_assert(sizeof(Stage) % 512 == 0, "every stage keeps the swizzle's alignment");
   static_assert(sizeof(Smem) <= kSmemPerBlock);
 
-  static constexpr int64_t kMostBlocks = 1024;
   static constexpr int64_t row_tiles(int64_t n) {  // of an atom that n cuts, those that have rows
     const int64_t rest = (n % 128 + kQuarterRows - 1) / kQuarterRows;
     return n / 128 * kTilesOfAtom + (rest < kTilesOfAtom ? rest : kTilesOfAtom);
   }
-  static constexpr int64_t tiles(int64_t n, int64_t batches) { return row_tiles(n) * batches; }
-  static constexpr bool is_grouped(int64_t n) { return kTilesOfAtom > 1 && n % 32 == 0; }
+  static constexpr bool is_grouped(int64_t n) { return n % 32 == 0; }
   static constexpr int32_t columns(int32_t chunks) { return (chunks + kColumnChunks - 1) / kColumnChunks; }
-  static constexpr int rows_of_copy() { return kTilesOfAtom == 1 ? kTileN : kQuarterRows; }
   static constexpr int64_t chunks_of_k(int64_t k) { return (k + kChunkK - 1) / kChunkK; }
-  // As many as there are SMs, but no more segments a tile than the last block can read. Where equal parts of a tile, or
-  // whole tiles, leave up to a sixth of the SMs idle, no block has parts of two tiles: the sum of the first one costs
-  // as much as four chunks of 128 rows on an H100 (4096 x 4096 x 16: 12.8 us by 128 blocks, 14.0 by 132; 14336 x 4096 x
-  // 8: 23.9 by 112, 26.0 by 132).
-  static constexpr int64_t blocks(int64_t n, int64_t k, int64_t batches, int64_t sms) {
-    const int64_t all = tiles(n, batches), chunks = chunks_of_k(k);
+
+  struct Division {
+    int64_t blocks = 0, shared_tiles = 0, sharing_blocks = 1;
+  };
+  // `tiles` of all batches over `sms` SMs. A wave or more: what full waves leave over is shared, in parts of a stage or
+  // more. Less: all tiles are shared, unless equal parts of each leave no more than a sixth of the SMs idle: a block
+  // that has parts of two tiles sums twice (4096 x 4096 x 16 in tiles of 128 rows on an H100: 12.8 us by 128 blocks,
+  // 14.0 by 132).
+  static constexpr Division divide(int64_t tiles, int64_t chunks, int64_t sms) {
     const int64_t most = chunks < kMostSegments ? chunks : kMostSegments;
     const int64_t limit = sms < kMostBlocks ? sms : kMostBlocks;
-    if (all * most <= limit) return all * most;
-    int64_t blocks = limit;
-    if (all <= limit) {
-      int64_t parts = limit / all;
-      while (chunks % parts != 0) --parts;
-      blocks = all * parts;
-    } else if (const int64_t whole = (all + limit - 1) / limit; all % whole == 0) {
-      blocks = all / whole;
+    if (tiles >= limit) {
+      const int64_t rest = tiles % limit, parts = rest * ((chunks + kStageChunks - 1) / kStageChunks);
+      return {limit, rest, rest == 0 ? 1 : parts < limit ? parts : limit};
     }
-    return 6 * blocks >= 5 * limit ? blocks : limit;
+    int64_t blocks = tiles * most;
+    if (blocks > limit) {
+      int64_t parts = limit / tiles;
+      while (chunks % parts != 0) --parts;
+      blocks = 6 * tiles * parts < 5 * limit ? limit : tiles * parts;
+    }
+    if (blocks == tiles) return {tiles, 0, 1};
+    return {blocks, tiles, blocks};
   }
-  // A counter for each block, at one place for all shapes (they are 0 between launches, partials are not); then two
-  // partials a block: of the tile that it ends, and of the one that it goes on to.
+  // A counter for each block, at one place for all shapes (they are 0 between launches, parts are not); then two parts
+  // a block: of the tile that it ends, and of the one that it goes on to.
+  static constexpr int64_t kMostBlocks = 1024;
   static constexpr int64_t kCounterBytes = 4 * kMostBlocks;
-  static constexpr int64_t workspace_bytes(int64_t blocks) {
-    return kCounterBytes + 2 * blocks * kPartialFloats * int64_t{sizeof(float)};
+  static constexpr int64_t workspace_bytes(int64_t shared_tiles, int64_t blocks) {
+    return shared_tiles == 0 ? 0 : kCounterBytes + 2 * blocks * kPartialFloats * int64_t{sizeof(float)};
   }
 };
 

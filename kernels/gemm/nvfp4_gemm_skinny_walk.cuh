@@ -1,5 +1,5 @@
-// nvfp4_gemm_skinny_walk.cuh: where in its part of the line of chunks a block of the skinny GEMM is. Copying warps,
-// math warps and the publisher each walk it on their own.
+// nvfp4_gemm_skinny_walk.cuh: what a block of the skinny GEMM does, segment by segment. Copying warps, math warps and
+// the finisher each walk it on their own.
 #pragma once
 
 #include <cstdint>
@@ -10,38 +10,28 @@
 
 namespace b12x {
 
-template <class T>
-using SkinnyAccumulators = float[T::kMmaRows][T::kTokenTiles][4];
-
+// Shared tiles come first: while blocks wait for each other's parts they have whole tiles to do.
 template <class T>
 struct SkinnyCursor {
-  int32_t chunks, row_tiles;  // of a tile; of a batch
-  int32_t tile, row_tile, batch;
-  int32_t chunk;  // of the tile
-  int32_t left;   // chunks of the block
+  const Nvfp4GemmSkinnyParams& p;
+  int32_t unit, units_end, tile;
 
-  B12X_DEVICE explicit SkinnyCursor(const Nvfp4GemmSkinnyParams& p)
-      : chunks(static_cast<int32_t>(T::chunks_of_k(p.k))), row_tiles(static_cast<int32_t>(T::row_tiles(p.n))) {
-    const SkinnyWork work{p.work_base, p.work_extra};
-    const uint32_t begin = static_cast<uint32_t>(work.begin(blockIdx.x));
-    tile = static_cast<int32_t>(begin / static_cast<uint32_t>(chunks));
-    chunk = static_cast<int32_t>(begin) - tile * chunks;
-    batch = tile < row_tiles ? 0 : static_cast<int32_t>(static_cast<uint32_t>(tile) / static_cast<uint32_t>(row_tiles));
-    row_tile = tile - batch * row_tiles;
-    left = work.length(blockIdx.x);
-  }
-  B12X_DEVICE int32_t atom() const { return row_tile / T::kTilesOfAtom; }
-  B12X_DEVICE int32_t octet() const { return row_tile % T::kTilesOfAtom * T::kOctets; }  // the tile's first
-  B12X_DEVICE int32_t segment_left() const { return min(left, chunks - chunk); }
-  // Past the end of the segment: to the next tile.
-  B12X_DEVICE void next_segment() {
-    left -= segment_left();
-    chunk = 0;
-    ++tile;
-    if (++row_tile == row_tiles) {
-      row_tile = 0;
-      ++batch;
-    }
+  B12X_DEVICE explicit SkinnyCursor(const Nvfp4GemmSkinnyParams& params)
+      : p(params), unit(p.work.begin(blockIdx.x)), units_end(p.work.begin(blockIdx.x + 1)), tile(blockIdx.x) {}
+
+  // Without branches: a jump in code that comes from DRAM costs a cold launch about half a microsecond.
+  B12X_DEVICE bool next(SkinnySegment& segment) {
+    const bool is_shared = unit < units_end, is_any = is_shared || tile < p.work.whole_tiles;
+    const int32_t units = p.work.tile_units();
+    segment.shared = p.work.tile_of(unit);
+    const int32_t index = is_shared ? p.work.whole_tiles + segment.shared : tile;
+    segment.batch = static_cast<int32_t>(p.row_tiles.quotient(static_cast<uint32_t>(index)));
+    segment.row_tile = index - segment.batch * static_cast<int32_t>(p.row_tiles.value);
+    segment.chunk = is_shared ? unit - segment.shared * units : 0;
+    segment.chunks = is_shared ? min(units - segment.chunk, units_end - unit) : units;
+    unit += is_shared ? segment.chunks : 0;
+    tile += is_shared ? 0 : static_cast<int32_t>(gridDim.x);
+    return is_any;
   }
 };
 

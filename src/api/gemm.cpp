@@ -152,7 +152,7 @@ void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stre
                    .rank = 4,
                    .sizes = {p.k / 2, is_grouped ? 32 : p.n, is_grouped ? p.n / 32 : 1, p.l},
                    .strides = {b.row_stride, is_grouped ? 32 * b.row_stride : b.row_stride, b.batch_stride},
-                   .box = {chunks * kChunkK / 2, Traits::rows_of_copy(), is_grouped ? 4 : 1, 1},
+                   .box = {chunks * kChunkK / 2, Traits::kQuarterRows, is_grouped ? 4 : 1, 1},
                    .swizzle_bytes = Traits::kColumnBytes},
                   stream.device, "gemm: b");
   };
@@ -165,24 +165,22 @@ void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stre
                    .swizzle_bytes = 0},
                   stream.device, what);
   };
-  const SkinnyWork work = SkinnyWork::of(plan.tiles * Traits::chunks_of_k(p.k), plan.launch.grid[0]);
   const Nvfp4GemmSkinnyParams params{
       .a_map = map_of(args.a.packed, Traits::kTokens, Traits::kColumnBytes, stream.device, "gemm: a"),
       .b_map = {b_map(4), b_map(3), b_map(2), b_map(1)},
       .a_scale_map = scale_map(args.a, Traits::kTokenTiles, "gemm: a_scales"),
       .b_scale_map = scale_map(args.b, Traits::kOctets, "gemm: b_scales"),
+      .work = StreamKWork::of(plan.tiles, plan.shared_tiles, Traits::chunks_of_k(p.k), plan.sharing_blocks),
+      .row_tiles = math::Divisor::of(static_cast<uint32_t>(Traits::row_tiles(p.n))),
+      .m = static_cast<int32_t>(p.m),
+      .n = static_cast<int32_t>(p.n),
+      .k = static_cast<int32_t>(p.k),
       .alpha = args.alpha,
       .bias = args.bias,
       .c = args.out.tensor.data,
       .workspace = args.workspace,
       .c_row_stride = args.out.row_stride,
-      .c_batch_stride = args.out.batch_stride,
-      .m = static_cast<int32_t>(p.m),
-      .n = static_cast<int32_t>(p.n),
-      .k = static_cast<int32_t>(p.k),
-      .tiles = static_cast<int32_t>(plan.tiles),
-      .work_base = work.base,
-      .work_extra = work.extra};
+      .c_batch_stride = args.out.batch_stride};
   runtime::launch(plan, &params, stream);
 }
 
@@ -207,7 +205,7 @@ void launch_tiled(const GemmPlan& plan, const Checked& args, const Stream& strea
       .k = static_cast<int32_t>(p.k),
       .row_tiles = static_cast<int32_t>(ceil_div(p.m, plan.tile_m)),
       .column_tiles = static_cast<int32_t>(ceil_div(p.n, plan.tile_n)),
-      .work = TiledWork::of(plan.tiles, plan.shared_tiles, ceil_div(p.k, plan.tile_k), plan.launch.grid[0])};
+      .work = StreamKWork::of(plan.tiles, plan.shared_tiles, ceil_div(p.k, plan.tile_k), plan.sharing_blocks)};
   runtime::launch(plan, &params, stream);
 }
 

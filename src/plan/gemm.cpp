@@ -43,11 +43,12 @@ void fill_skinny(GemmPlan& plan, int64_t sms) {
   const GemmProblem& p = plan.problem;
   plan.family = GemmKernel::kSkinny;
   plan.tile_m = Traits::kTokens;
-  plan.tiles = Traits::tiles(p.n, p.l);
-  const int64_t blocks = Traits::blocks(p.n, p.k, p.l, sms);
+  plan.tiles = Traits::row_tiles(p.n) * p.l;
+  const auto [blocks, shared_tiles, sharing_blocks] = Traits::divide(plan.tiles, Traits::chunks_of_k(p.k), sms);
   fill_common(plan, Traits{}, blocks);
-  plan.shared_tiles = plan.tiles * Traits::chunks_of_k(p.k) % blocks == 0 && plan.tiles % blocks == 0 ? 0 : plan.tiles;
-  plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(blocks));
+  plan.shared_tiles = shared_tiles;
+  plan.sharing_blocks = static_cast<int>(sharing_blocks);
+  plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(shared_tiles, sharing_blocks));
 }
 
 template <class Traits>
@@ -59,13 +60,14 @@ void fill_tiled(GemmPlan& plan, int64_t sms) {
   const auto [blocks, shared_tiles] = Traits::divide(plan.tiles, Traits::stages(p.k), sms);
   fill_common(plan, Traits{}, blocks);
   plan.shared_tiles = shared_tiles;
+  plan.sharing_blocks = static_cast<int>(blocks);
   plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(shared_tiles, blocks));
 }
 
 // Units of work, which are counted in 32 bits: chunks of the skinny kernels, tiles of the others.
 template <class Traits>
 int64_t skinny_units(const GemmProblem& p) {
-  return Traits::tiles(p.n, p.l) * Traits::chunks_of_k(p.k);
+  return Traits::row_tiles(p.n) * p.l * Traits::chunks_of_k(p.k);
 }
 template <class Traits>
 int64_t tiled_units(const GemmProblem& p) {
@@ -249,7 +251,11 @@ std::string to_string(const GemmPlan& plan) {
   const GemmProblem& p = plan.problem;
   return str("gemm[", plan.kernel, " m=", p.m, " n=", p.n, " k=", p.k, p.l != 1 ? str(" l=", p.l) : "",
              " tile=", plan.tile_m, "x", plan.tile_n, "x", plan.tile_k, " tiles=", plan.tiles,
-             " shared=", plan.shared_tiles, " ", launch_string(plan.launch), " ws=", plan.workspace_bytes, "]");
+             " shared=", plan.shared_tiles,
+             plan.shared_tiles != 0 && plan.sharing_blocks != static_cast<int>(plan.launch.grid[0])
+                 ? str("/", plan.sharing_blocks)
+                 : "",
+             " ", launch_string(plan.launch), " ws=", plan.workspace_bytes, "]");
 }
 
 }  // namespace b12x

@@ -13,7 +13,8 @@ constexpr int64_t kMmaK = 64, kMmaRows = 16, kMmaColumns = 8;
 // Whole tiles are dealt round, the units of shared ones in equal parts, so the first block has the most of both.
 double balance_of(const GemmPlan& plan, int64_t units_a_tile, int64_t sms) {
   const int64_t blocks = plan.launch.grid[0], whole = plan.tiles - plan.shared_tiles;
-  const int64_t most = ceil_div(whole, blocks) * units_a_tile + ceil_div(plan.shared_tiles * units_a_tile, blocks);
+  const int64_t most =
+      ceil_div(whole, blocks) * units_a_tile + ceil_div(plan.shared_tiles * units_a_tile, plan.sharing_blocks);
   return most == 0 ? 1. : static_cast<double>(plan.tiles * units_a_tile) / static_cast<double>(most * sms);
 }
 

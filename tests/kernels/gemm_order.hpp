@@ -19,10 +19,13 @@ class OrderOfSums {
     number_tiles();
     if (plan.family == GemmKernel::kSkinny) {
       // A segment's chunks go to its accumulators in turn.
-      const int accumulators = p.m <= 8 ? 16 : 4;
-      cut(0, plan.tiles, (p.k + 63) / 64, [=](int64_t units, int64_t, std::vector<int>& segment) {
+      const int accumulators = p.m <= 8 ? 16 : 8;
+      const int64_t chunks = (p.k + 63) / 64, whole = plan.tiles - plan.shared_tiles;
+      const auto fill = [=](int64_t units, int64_t, std::vector<int>& segment) {
         for (int chunk = 0; chunk < units; ++chunk) segment.push_back(chunk % accumulators);
-      });
+      };
+      for (int64_t tile = 0; tile < whole; ++tile) fill(chunks, 0, tiles_[tile].segments.emplace_back());
+      cut(whole, plan.shared_tiles, chunks, fill);
     } else if (plan.shared_tiles > 0) {
       const int64_t chunks = (p.k + 63) / 64, per_unit = plan.tile_k / 64;
       cut(plan.tiles - plan.shared_tiles, plan.shared_tiles, (chunks + per_unit - 1) / per_unit,
@@ -63,7 +66,7 @@ class OrderOfSums {
   // Tiles from `first` on, of `units` each, on a line that the blocks share equally, the first ones one unit more.
   template <class Fill>
   void cut(int64_t first_tile, int64_t count, int64_t units, Fill&& fill) {
-    const int64_t blocks = plan_.launch.grid[0], all = count * units;
+    const int64_t blocks = plan_.sharing_blocks, all = count * units;
     int64_t begin = 0;
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t end = begin + all / blocks + (block < all % blocks ? 1 : 0);

@@ -63,6 +63,13 @@ std::vector<GemmCase> all_cases() {
                        .sm_count = 7});
     }
   }
+  // Few tokens: whole tiles and a rest that is shared, deep enough for some turns of the ring.
+  for (const int64_t m : {1, 8, 9, 16, 17, 32}) {
+    for (const int64_t n : {136, 264, 512}) {
+      for (const int64_t k : {4096, 6176})
+        cases.push_back({.problem = {.m = m, .n = n, .k = k}, .alpha = kAlpha, .sm_count = 3});
+    }
+  }
   for (const int64_t n : {8, 136, 256, 264, 520}) {
     for (const int sms : {1, 3, 16}) {
       cases.push_back({.problem = {.m = 2049, .n = n, .k = 160}, .alpha = kAlpha, .sm_count = sms});

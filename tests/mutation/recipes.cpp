@@ -131,17 +131,23 @@ const Recipe kRecipes[] = {
     {"b12x_nvfp4_silu_mul_quantize_",
      [](const Device& d, DType t) { Quantised(d, 136, 80, t, QuantizeInput::kGateUp).run(2); }},
     {"b12x_mxfp8_quantize_", run_mxfp8},
-    // A line of 13 narrow or 4 wide tiles x 25 chunks on 3 blocks, through a ring of 3 to 6 stages; narrow tiles also
-    // by copies of four quarters at once.
+    // Tiles of 25 or 33 chunks on 3 blocks: one or more whole each, 2 shared, so that a block has the end of one and
+    // the beginning of the other; copies of one quarter and, where n is a multiple of 32, of four at once.
     {"b12x_nvfp4_gemm_skinny_m8_",
      [](const Device& d, DType t) {
-       run_product(d, {.m = 7, .n = 392, .k = 1600, .out_dtype = t}, 3);
-       run_product(d, {.m = 7, .n = 416, .k = 1600, .out_dtype = t}, 3);
+       run_product(d, {.m = 7, .n = 136, .k = 1600, .out_dtype = t}, 3);
+       run_product(d, {.m = 7, .n = 256, .k = 2112, .out_dtype = t}, 3);
      }},
     {"b12x_nvfp4_gemm_skinny_m16_",
-     [](const Device& d, DType t) { run_product(d, {.m = 13, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
+     [](const Device& d, DType t) {
+       run_product(d, {.m = 13, .n = 264, .k = 1600, .out_dtype = t}, 3);
+       run_product(d, {.m = 13, .n = 512, .k = 1600, .out_dtype = t}, 3);
+     }},
     {"b12x_nvfp4_gemm_skinny_m32_",
-     [](const Device& d, DType t) { run_product(d, {.m = 17, .n = 392, .k = 1600, .out_dtype = t}, 3); }},
+     [](const Device& d, DType t) {
+       run_product(d, {.m = 17, .n = 264, .k = 1600, .out_dtype = t}, 3);
+       run_product(d, {.m = 17, .n = 512, .k = 1600, .out_dtype = t}, 3);
+     }},
     // 7 tiles of 13 stages on 3 blocks: one whole each, 4 shared, through a ring of 4.
     {"b12x_nvfp4_gemm_tiled_64x128_",
      [](const Device& d, DType t) { run_product(d, {.m = 50, .n = 872, .k = 1600, .out_dtype = t}, 3); }},

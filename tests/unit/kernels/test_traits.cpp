@@ -47,7 +47,7 @@ TEST_CASE("tiles that do not fill whole waves are cut along k, evenly, and each 
     const auto [blocks, shared] = Tiled::divide(row.tiles, row.stages, 188);
     CHECK(blocks == row.blocks);
     CHECK(shared == row.shared);
-    const TiledWork work = TiledWork::of(row.tiles, shared, row.stages, blocks);
+    const StreamKWork work = StreamKWork::of(row.tiles, shared, row.stages, blocks);
     CHECK(work.whole_tiles + work.shared_tiles == row.tiles);
     CHECK(work.begin(0) == 0);
     CHECK(work.begin(static_cast<int32_t>(blocks)) == shared * row.stages);
@@ -67,42 +67,53 @@ TEST_CASE("tiles that do not fill whole waves are cut along k, evenly, and each 
   CHECK(Tiled::workspace_bytes(65, 188) == 4096 + 2 * 188 * 65536);
 }
 
-TEST_CASE("the skinny kernel's blocks share the line of chunks evenly, each chunk once") {
-  using Narrow = Nvfp4GemmSkinnyTraits<1>;
-  CHECK(Narrow::tiles(8, 1) == 1);
-  CHECK(Narrow::tiles(16, 1) == 2);
-  CHECK(Narrow::tiles(24, 1) == 3);
-  CHECK(Narrow::tiles(32, 1) == 4);  // of 32 rows in four quarters, of which three are not there
-  CHECK(Narrow::tiles(128, 1) == 4);
-  CHECK(Narrow::tiles(136, 3) == 15);
-  CHECK(Narrow::blocks(4096, 4096, 1, 132) == 128);   // a whole tile each
-  CHECK(Narrow::blocks(14336, 4096, 1, 132) == 112);  // four
-  CHECK(Narrow::blocks(4608, 4096, 1, 132) == 132);
-  CHECK(Narrow::blocks(512, 7168, 1, 188) == 188);
-  using Skinny = Nvfp4GemmSkinnyTraits<2>;
-  CHECK(Skinny::tiles(8, 1) == 1);
-  CHECK(Skinny::tiles(136, 3) == 6);
+TEST_CASE(
+    "the skinny kernel shares what full waves leave over, a tile among no more blocks than its last one can read") {
+  using Skinny = Nvfp4GemmSkinnyTraits<1>;
+  CHECK(Skinny::row_tiles(8) == 1);
+  CHECK(Skinny::row_tiles(16) == 2);
+  CHECK(Skinny::row_tiles(24) == 3);
+  CHECK(Skinny::row_tiles(32) == 4);  // of 32 rows in four quarters, of which three are not there
+  CHECK(Skinny::row_tiles(128) == 4);
+  CHECK(Skinny::row_tiles(136) == 5);
   CHECK(Skinny::chunks_of_k(32) == 1);
   CHECK(Skinny::chunks_of_k(4096) == 64);
-  CHECK(Skinny::blocks(4096, 4096, 1, 188) == 188);
-  CHECK(Skinny::blocks(128, 4096, 1, 188) == 16);  // more partials than that the last block would read too long
-  CHECK(Skinny::blocks(128, 192, 1, 188) == 3);
-  CHECK(Skinny::blocks(4096, 4096, 1, 132) == 128);   // four equal parts a tile
-  CHECK(Skinny::blocks(14336, 4096, 1, 132) == 112);  // whole tiles
-  CHECK(Skinny::blocks(14336, 4096, 1, 188) == 188);  // 112 would leave too many idle
-  CHECK(Skinny::blocks(4608, 4096, 1, 132) == 132);   // 64 chunks are not three equal parts
-  CHECK(Skinny::blocks(8192, 28672, 1, 132) == 128);
-  CHECK(Skinny::blocks(128 * 200, 4096, 1, 188) == 188);
-  for (const auto& [chunks, blocks] : {std::pair{2048, 188}, {448, 64}, {7, 7}, {100, 3}}) {
-    const SkinnyWork work = SkinnyWork::of(chunks, blocks);
-    int32_t next = 0;
-    for (int32_t block = 0; block < blocks; ++block) {
-      CHECK(work.begin(block) == next);
-      for (const int32_t end = next + work.length(block); next < end; ++next) CHECK(work.block_of(next) == block);
+  struct Row {
+    int64_t tiles, chunks, sms, blocks, shared, sharing;
+  };
+  for (const Row& row : {Row{132, 64, 132, 132, 0, 1},      // a full wave
+                         Row{448, 64, 132, 132, 52, 132},   // three, and 52 shared
+                         Row{144, 64, 132, 132, 12, 96},    // one, and 12 in parts of a stage
+                         Row{448, 64, 188, 188, 72, 188},   // 112 x 128 rows
+                         Row{128, 64, 132, 128, 0, 1},      // a whole tile each, 4 SMs idle
+                         Row{128, 64, 188, 188, 128, 188},  // 60 would be idle
+                         Row{64, 64, 132, 128, 64, 128},    // halves
+                         Row{16, 112, 188, 188, 16, 188},   // 12 segments a tile
+                         Row{4, 64, 188, 96, 4, 96},        // 24, and no more
+                         Row{4, 3, 188, 12, 4, 12}, Row{4, 1, 188, 4, 0, 1}}) {
+    CAPTURE(row.tiles);
+    CAPTURE(row.chunks);
+    const auto [blocks, shared, sharing] = Skinny::divide(row.tiles, row.chunks, row.sms);
+    CHECK(blocks == row.blocks);
+    CHECK(shared == row.shared);
+    CHECK(sharing == row.sharing);
+    const StreamKWork work = StreamKWork::of(row.tiles, shared, row.chunks, sharing);
+    CHECK(work.begin(static_cast<int32_t>(blocks)) == shared * row.chunks);
+    CHECK(work.whole_tiles % blocks == 0);
+    if (shared != 0) CHECK(sharing <= shared * Skinny::kMostSegments);
+    int32_t begun = -1;  // the block that is the first of the cut tile before
+    for (int32_t tile = 0; tile < shared; ++tile) {
+      const int32_t first = work.first_block(tile), last = work.last_block(tile);
+      if (first == last) continue;
+      CHECK(first > begun);
+      begun = first;
     }
-    CHECK(next == chunks);
-    CHECK(work.length(0) - work.length(blocks - 1) <= 1);
   }
+  using Wide = Nvfp4GemmSkinnyTraits<4>;
+  CHECK(Wide::row_tiles(128) == 2);
+  CHECK(Wide::row_tiles(136) == 3);
+  CHECK(Skinny::workspace_bytes(0, 132) == 0);
+  CHECK(Skinny::workspace_bytes(1, 16) == 4096 + 2 * 16 * 1024);
 }
 
 TEST_CASE("shared memory fits a block of SM120, and the swizzled arrays are aligned to the pattern's period") {
@@ -118,6 +129,5 @@ TEST_CASE("shared memory fits a block of SM120, and the swizzled arrays are alig
   CHECK(offsetof(Nvfp4GemmSkinnyParams, b_map) % 64 == 0);
   CHECK(offsetof(Tiled::Stage, b) % 512 == 0);
   CHECK(offsetof(Skinny::Stage, a) % 1024 == 0);
-  CHECK(sizeof(Skinny::Stage) % 1024 == 0);
   CHECK(offsetof(Fp4GemmTiledParams, b_map) % 64 == 0);
 }
