@@ -25,6 +25,18 @@ B12X_DEVICE uint32_t sign_nibbles(uint32_t even, uint32_t odd) {
   return (odd & 0x80808080u) | ((even >> 4) & 0x08080808u);
 }
 
+// Of two 16-bit magnitudes in each word and the largest finite ones so far, both with kInfinity's distance from 0x8000
+// added: infinity and NaN are negative then, and less than any finite one.
+template <uint32_t kInfinity>
+B12X_DEVICE uint32_t max_finite_16(uint32_t largest, uint32_t magnitudes) {
+  return ptx::max_s16x2(largest, magnitudes + 0x10001u * (0x8000u - kInfinity));
+}
+template <uint32_t kInfinity>
+B12X_DEVICE uint32_t finite_magnitude_16(uint32_t largest) {
+  constexpr uint32_t kZero = 0x8000u - kInfinity;
+  return max(max(largest & 0xFFFFu, largest >> 16), kZero) - kZero;
+}
+
 // Signs of eight 16-bit elements in four words: their top bytes, even elements apart from odd ones.
 B12X_DEVICE uint32_t sign_nibbles_16(const uint32_t* words) {
   const uint32_t low = __byte_perm(words[0], words[1], 0x7351), high = __byte_perm(words[2], words[3], 0x7351);
@@ -55,6 +67,11 @@ struct Bf16 {
   B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {  // NaN if one is
     return __uint_as_float(max_magnitude_16(magnitudes) << 16);
   }
+  // Largest finite magnitudes so far, from 0, and those of a word more; then the f32's bits of the largest.
+  B12X_DEVICE static uint32_t max_finite(uint32_t largest, uint32_t magnitudes) {
+    return max_finite_16<0x7F80u>(largest, magnitudes);
+  }
+  B12X_DEVICE static uint32_t finite_bits(uint32_t largest) { return finite_magnitude_16<0x7F80u>(largest) << 16; }
   B12X_DEVICE static uint32_t signs(const uint32_t* words) { return sign_nibbles_16(words); }  // of eight elements
   B12X_DEVICE static void store4(void* c, int64_t index, float4 v) { store4_packed<Bf16>(c, index, v); }
 };
@@ -73,6 +90,12 @@ struct F16 {
   B12X_DEVICE static float largest(const uint32_t (&magnitudes)[N]) {
     return ptx::cvt_f32_f16(static_cast<uint16_t>(max_magnitude_16(magnitudes)));
   }
+  B12X_DEVICE static uint32_t max_finite(uint32_t largest, uint32_t magnitudes) {
+    return max_finite_16<0x7C00u>(largest, magnitudes);
+  }
+  B12X_DEVICE static uint32_t finite_bits(uint32_t largest) {
+    return __float_as_uint(ptx::cvt_f32_f16(static_cast<uint16_t>(finite_magnitude_16<0x7C00u>(largest))));
+  }
   B12X_DEVICE static uint32_t signs(const uint32_t* words) { return sign_nibbles_16(words); }
   B12X_DEVICE static void store4(void* c, int64_t index, float4 v) { store4_packed<F16>(c, index, v); }
 };
@@ -89,6 +112,10 @@ struct F32 {
     for (int i = 0; i < N; ++i) bits = max(bits, magnitudes[i]);
     return __uint_as_float(bits);
   }
+  B12X_DEVICE static uint32_t max_finite(uint32_t largest, uint32_t magnitude) {
+    return magnitude < 0x7F800000u ? max(largest, magnitude) : largest;
+  }
+  B12X_DEVICE static uint32_t finite_bits(uint32_t largest) { return largest; }
   B12X_DEVICE static uint32_t signs(const uint32_t* words) {
     const auto tops = [](uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
       return __byte_perm(__byte_perm(a, b, 0x73), __byte_perm(c, d, 0x73), 0x5410);

@@ -52,9 +52,13 @@ struct Nvfp4AmaxParams {
   uint32_t*
       workspace;  // [2] = {bits of the maximum, arrived blocks}: zero before the first launch, zero again after each
   int64_t x_row_stride;  // elements between rows of x
-  int32_t rows;          // >= 1
+  uint32_t units;        // of all rows, >= 1
+  uint32_t rows;         // >= 1
   int32_t cols;          // >= 1
+  int32_t cols_of_last;  // of the last row: fewer where a line has been cut into rows
+  int32_t is_aligned;    // all rows start at multiples of 16 bytes
+  math::Divisor units_of_row;
 };
-static_assert(sizeof(Nvfp4AmaxParams) == 40);
+static_assert(sizeof(Nvfp4AmaxParams) == 64);
 
 }  // namespace b12x

@@ -52,13 +52,22 @@ struct Mxfp8QuantizeTraits {
 
 // Launch: grid {blocks, 1, 1}, block {kThreads, 1, 1}, no dynamic shared memory. A warp strides over rows.
 struct Nvfp4AmaxTraits {
-  static constexpr int kThreads = 256;
+  static constexpr int kThreads = 512;
   static constexpr int kWarps = kThreads / 32;
-  static constexpr int kMaxBlocksPerSm = 4;
+  static constexpr int kMaxBlocksPerSm = 2;
+  static constexpr int kLoads = 4;  // of 16 bytes, of a lane at once: 64 KB on their way to an SM
+  static constexpr int kUnitBytes = kLoads * 32 * 16;
   static constexpr int kWorkspaceBytes = 8;
 
-  static constexpr int64_t grid(int64_t rows, int sm_count) {
-    const int64_t wanted = (rows + kWarps - 1) / kWarps;
+  static constexpr int32_t unit_elements(size_t element_bytes) {
+    return static_cast<int32_t>(kUnitBytes / element_bytes);
+  }
+  static constexpr int64_t units_of_row(int64_t cols, size_t element_bytes) {
+    const int64_t unit = unit_elements(element_bytes);
+    return (cols + unit - 1) / unit;
+  }
+  static constexpr int64_t grid(int64_t units, int sm_count) {
+    const int64_t wanted = (units + kWarps - 1) / kWarps;
     const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
     return wanted < resident ? wanted : resident;
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "base/align.hpp"
 #include "base/check.hpp"
 #include "kernels/quant/quant_params.h"
 #include "kernels/quant/quant_traits.h"
@@ -69,12 +70,22 @@ void run_global_scale(const GlobalScalePlan& plan, const GlobalScaleArgs& args, 
   }
   if (rows == 0) return;
 
-  const Nvfp4AmaxParams params{.x = args.x.data,
-                               .global_scale = static_cast<float*>(args.global_scale.data),
-                               .workspace = static_cast<uint32_t*>(workspace.data),
-                               .x_row_stride = args.x.strides[0],
-                               .rows = static_cast<int32_t>(rows),
-                               .cols = static_cast<int32_t>(cols)};
+  // Rows that touch each other are one line: cut into units, the last of them what is left.
+  using Traits = Nvfp4AmaxTraits;
+  const bool is_line = args.x.strides[0] == cols;
+  const int64_t unit = Traits::unit_elements(bytes_of(dtype)), units_of_line = ceil_div(rows * cols, unit);
+  const int64_t units_of_row = is_line ? 1 : Traits::units_of_row(cols, bytes_of(dtype));
+  const Nvfp4AmaxParams params{
+      .x = args.x.data,
+      .global_scale = static_cast<float*>(args.global_scale.data),
+      .workspace = static_cast<uint32_t*>(workspace.data),
+      .x_row_stride = is_line ? unit : args.x.strides[0],
+      .units = static_cast<uint32_t>(is_line ? units_of_line : rows * units_of_row),
+      .rows = static_cast<uint32_t>(is_line ? units_of_line : rows),
+      .cols = static_cast<int32_t>(is_line ? unit : cols),
+      .cols_of_last = static_cast<int32_t>(is_line ? rows * cols - (units_of_line - 1) * unit : cols),
+      .is_aligned = is_aligned(args.x, is_line ? unit : args.x.strides[0]),
+      .units_of_row = math::Divisor::of(static_cast<uint32_t>(units_of_row))};
   runtime::launch(plan, &params, stream);
 }
 

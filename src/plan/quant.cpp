@@ -71,11 +71,13 @@ GlobalScalePlan plan_global_scale(const GlobalScaleProblem& problem, const Devic
   const std::string_view op = "global_scale";
   check_sizes(op, problem.rows, problem.cols);
   using Traits = Nvfp4AmaxTraits;
+  const __int128 units = __int128{problem.rows} * Traits::units_of_row(problem.cols, bytes_of(problem.dtype));
+  if (units > kMaxUnits) fail(op, ": ", problem.rows, " x ", problem.cols, " values, want fewer than about 2^40");
   GlobalScalePlan plan{.problem = problem,
                        .kernel = kernels_of(op, problem.dtype).global_scale,
                        .launch = {},
                        .workspace_bytes = Traits::kWorkspaceBytes};
-  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(problem.rows, device.sm_count));
+  plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(static_cast<int64_t>(units), device.sm_count));
   plan.launch.block[0] = Traits::kThreads;
   return plan;
 }

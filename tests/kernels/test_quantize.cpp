@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "b12x/quant.hpp"
 #include "kernels/math/silu.h"
@@ -163,11 +164,23 @@ TEST_CASE("global scale: largest finite magnitude, again and again on one worksp
   const Workspace workspace{memory.data(), memory.bytes()};
   workspace_init(workspace, Stream{device});
   for (const DType dtype : kDtypes) {
-    for (const auto& [rows, cols] : {Shape{1, 1}, {1, 16}, {7, 33}, {200, 320}}) {
+    for (const auto& [rows, cols] : {Shape{1, 1}, {1, 16}, {7, 33}, {200, 320}, {9, 1024}, {5, 2051}, {3, 4096}}) {
       CAPTURE(std::string(name_of(dtype)));
       CAPTURE(rows);
       Matrix matrix = random_matrix(rows, cols, dtype, static_cast<unsigned>(rows + cols));
-      CHECK(run_global_scale({matrix, dtype, 3, 1}, matrix, workspace) == reference::global_scale(matrix.values));
+      // Rows apart and off alignment, apart and aligned, side by side and off, side by side.
+      for (const auto& [gap, shift] : {std::pair<int64_t, int64_t>{3, 1}, {8 - cols % 8, 0}, {0, 1}, {0, 0}}) {
+        CHECK(run_global_scale({matrix, dtype, gap, shift}, matrix, workspace) ==
+              reference::global_scale(matrix.values));
+      }
+      // Its place is every one of a unit's ends.
+      for (const int64_t at : {int64_t{0}, cols - 1, rows * cols - 1, rows * cols / 2}) {
+        Matrix peak = matrix;
+        peak.values[at] = round_to(-7777.f, dtype);
+        for (const int64_t gap : {int64_t{0}, 8 - cols % 8}) {
+          CHECK(run_global_scale({peak, dtype, gap}, peak, workspace) == round_to(7777.f, dtype) / 2688.f);
+        }
+      }
       if (rows < 7) continue;
       matrix.values[5] = kInf, matrix.values[40] = kNan, matrix.values[rows * cols - 1] = round_to(-9999.f, dtype);
       CHECK(run_global_scale({matrix, dtype}, matrix, workspace) == round_to(9999.f, dtype) / 2688.f);

@@ -204,14 +204,13 @@ RULES = (
         "the producer's tail expects a stage that it does not fill, and nobody waits for",
         beside=r"\A(?!(?s:.*)cp\.async\.bulk\.tensor)",
     ),
-    Rule("amax", "fence deleted|scope cta", "membar", "missed", _ATOMICS_ALONE),
+    Rule("amax", "acq_rel -> relaxed", r"atom\.acq_rel", "missed", _ATOMICS_ALONE),
     Rule(
         "amax",
-        "barrier deleted",
-        r"bar\.sync",
-        "missed",
-        "a block may count itself before all of its warps' maxima are in; these are atomics, so the result is wrong "
-        "without a data race",
+        "scope cta",
+        r"atom\S*\.exch",
+        "equivalent",
+        "the counter has ordered all other blocks' atomics before the last block's exchange",
     ),
 )
 

@@ -21,8 +21,12 @@ TEST_CASE("quantise: warps for all sectors of scale bytes, padding included, at 
   CHECK(Nvfp4QuantizeTraits::units(129, 144, 2) == 2 * 2 * 16);
   CHECK(Nvfp4QuantizeTraits::grid(16, 188) == 2);
   CHECK(Nvfp4QuantizeTraits::grid(1 << 20, 188) == 188 * 4);
+  CHECK(Nvfp4AmaxTraits::units_of_row(1, 2) == 1);
+  CHECK(Nvfp4AmaxTraits::units_of_row(1025, 2) == 2);
+  CHECK(Nvfp4AmaxTraits::units_of_row(1025, 4) == 3);
   CHECK(Nvfp4AmaxTraits::grid(1, 188) == 1);
-  CHECK(Nvfp4AmaxTraits::grid(9, 188) == 2);
+  CHECK(Nvfp4AmaxTraits::grid(17, 188) == 2);
+  CHECK(Nvfp4AmaxTraits::grid(1 << 20, 188) == 188 * 2);
 }
 
 TEST_CASE("tiles that do not fill whole waves are cut along k, evenly, and each unit is done once") {
