@@ -60,6 +60,7 @@ struct QuantizePlan {
   QuantizeProblem problem;
   std::string_view kernel{};
   LaunchShape launch{};
+  int atoms_of_unit = 1;  // 128x4 atoms of scales that a warp writes 32 bytes of at once
   size_t workspace_bytes = 0;
   bool operator==(const QuantizePlan&) const = default;
 };

@@ -28,6 +28,8 @@ inline constexpr int kNvfp4Words = kNvfp4Block / Element::kPerWord;
 struct Nvfp4Scale {
   float global_scale;
   float reciprocal;  // 1 / (6 gs), correctly rounded; NaN where it or products with it might leave f32's normal range
+
+  B12X_DEVICE bool is_usual() const { return reciprocal > 0.f; }
 };
 
 B12X_DEVICE Nvfp4Scale nvfp4_scale(float global_scale) {

@@ -27,10 +27,11 @@ struct Nvfp4QuantizeParams {
   int32_t is_reciprocal;        // 1 = global_scale holds 1 / gs
   int32_t is_aligned;           // groups and rows of x start at multiples of 16 bytes
   int32_t gate_first;           // silu_mul: 1 = columns [0, cols) are gate and [cols, 2 * cols) up; 0 = up, then gate
-  math::Divisor units_k;        // ceil(atoms_k / atoms_of_warp)
+  uint32_t atoms_of_unit;       // 1 to Nvfp4QuantizeTraits::most_atoms
+  math::Divisor units_k;        // ceil(atoms_k / atoms_of_unit)
   math::Divisor sector_rows_of_group;  // align(rows, 128) / 8: sectors down the rows of a group
 };
-static_assert(sizeof(Nvfp4QuantizeParams) == 112);
+static_assert(sizeof(Nvfp4QuantizeParams) == 120);
 
 // b12x_mxfp8_quantize_{bf16,f16,f32}.
 struct Mxfp8QuantizeParams {

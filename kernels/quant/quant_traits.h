@@ -15,8 +15,9 @@ struct Nvfp4QuantizeTraits {
   static constexpr int kSectorBytes = 32;    // of scales: what a warp writes of an atom
   static constexpr int kMaxBlocksPerSm = 4;  // 64 registers a thread: 32 warps with 2 KB of loads in flight each
 
-  // Neighbouring atoms that a warp takes at once: a unit of work.
-  static constexpr int atoms_of_warp(size_t element_bytes, bool silu_mul) {
+  // Neighbouring atoms that a warp may take at once, a unit of work. Where all of its units are resident at once the
+  // planner gives it one: a warp that has nothing else to do is done sooner.
+  static constexpr int most_atoms(size_t element_bytes, bool silu_mul) {
     return element_bytes == 2 && !silu_mul ? 2 : 1;
   }
   static constexpr int64_t atoms_k(int64_t cols) { return (cols / kBlockElements + 3) / 4; }
@@ -29,9 +30,9 @@ struct Nvfp4QuantizeTraits {
     return sector_rows(rows) * atoms_k(cols) * kSectorBytes;
   }
 
+  static constexpr int64_t resident_blocks(int sm_count) { return int64_t{sm_count} * kMaxBlocksPerSm; }
   static constexpr int64_t grid(int64_t units, int sm_count) {
-    const int64_t wanted = (units + kWarps - 1) / kWarps;
-    const int64_t resident = int64_t{sm_count} * kMaxBlocksPerSm;
+    const int64_t wanted = (units + kWarps - 1) / kWarps, resident = resident_blocks(sm_count);
     return wanted < resident ? wanted : resident;
   }
 };

@@ -136,7 +136,7 @@ void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Work
   if (rows == 0 || groups == 0) return;
 
   using Traits = Nvfp4QuantizeTraits;
-  const int atoms = Traits::atoms_of_warp(bytes_of(problem.dtype), problem.input != QuantizeInput::kPlain);
+  const int atoms = plan.atoms_of_unit;
   const int64_t x_group_stride = args.x.rank == 3 ? args.x.strides[0] : 0;
   const Nvfp4QuantizeParams params{
       .x = args.x.data,
@@ -154,6 +154,7 @@ void run_quantize(const QuantizePlan& plan, const QuantizeArgs& args, const Work
       .is_reciprocal = problem.global_scale_is_reciprocal,
       .is_aligned = is_aligned(args.x, x_group.strides[0] | x_group_stride),
       .gate_first = problem.input == QuantizeInput::kGateUp,
+      .atoms_of_unit = static_cast<uint32_t>(atoms),
       .units_k = math::Divisor::of(static_cast<uint32_t>(Traits::units_k(cols, atoms))),
       .sector_rows_of_group = math::Divisor::of(static_cast<uint32_t>(Traits::sector_rows(rows)))};
   runtime::launch(plan, &params, stream);

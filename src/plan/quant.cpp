@@ -90,8 +90,13 @@ QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& dev
   if (problem.groups < 0 || problem.groups > kMaxSize) {
     fail(op, ": groups is ", problem.groups, ", want 0 to ", kMaxSize);
   }
-  const int atoms = Traits::atoms_of_warp(bytes_of(problem.dtype), problem.input != QuantizeInput::kPlain);
-  const __int128 units = __int128{problem.groups} * Traits::units(problem.rows, problem.cols, atoms);
+  const auto units_of = [&](int atoms) {
+    return __int128{problem.groups} * Traits::units(problem.rows, problem.cols, atoms);
+  };
+  const bool is_one_wave = units_of(1) <= Traits::kWarps * Traits::resident_blocks(device.sm_count);
+  const int atoms =
+      is_one_wave ? 1 : Traits::most_atoms(bytes_of(problem.dtype), problem.input != QuantizeInput::kPlain);
+  const __int128 units = units_of(atoms);
   if (units > kMaxUnits) {
     fail(op, ": ", problem.groups, " x ", problem.rows, " x ", problem.cols, " values, want fewer than about 2^40");
   }
@@ -99,6 +104,7 @@ QuantizePlan plan_quantize(const QuantizeProblem& problem, const DeviceInfo& dev
   QuantizePlan plan{.problem = problem,
                     .kernel = problem.input == QuantizeInput::kPlain ? row.quantize : row.silu_mul_quantize,
                     .launch = {},
+                    .atoms_of_unit = atoms,
                     .workspace_bytes = 0};
   plan.launch.grid[0] = static_cast<uint32_t>(Traits::grid(static_cast<int64_t>(units), device.sm_count));
   plan.launch.block[0] = Traits::kThreads;
