@@ -32,6 +32,10 @@ struct GemmProblem {
   int64_t l = 1;                   // batches
   DType out_dtype = DType::kBf16;  // kBf16, kF16, kF32
   Fp4Format format = Fp4Format::kNvfp4;
+  // kU8: a is packed FP4. kBf16, kF16: a holds values that the kernel quantises to NVFP4, to the bits that
+  // quant.hpp's kernel gives, where can_quantize_a says so.
+  DType a_dtype = DType::kU8;
+  bool a_scale_is_reciprocal = false;  // a_global_scale holds 2688 / amax, not amax / 2688
   bool operator==(const GemmProblem&) const = default;
 };
 
@@ -54,17 +58,25 @@ struct GemmPlan {
 };
 
 struct GemmArgs {
-  // [m, k / 2] uint8, or [l, m, k / 2]; k adjacent, row and batch strides multiples of 16, 16-byte aligned
+  // [m, k / 2] uint8, or [l, m, k / 2]; k adjacent, row and batch strides multiples of 16, 16-byte aligned. Values to
+  // be quantised: [m, k] of problem.a_dtype; k adjacent, row stride a multiple of 8, 16-byte aligned.
   TensorView a;
-  // l * gemm_scale_bytes(format, m, k) bytes, swizzled, batch after batch, 16-byte aligned; padding may hold anything
+  // l * gemm_scale_bytes(format, m, k) bytes, swizzled, batch after batch, 16-byte aligned; padding may hold anything.
+  // Without data where a is to be quantised.
   TensorView a_scales;
   TensorView b;         // [n, k / 2] or [l, n, k / 2], likewise: weights as torch.nn.Linear stores them
   TensorView b_scales;  // l * gemm_scale_bytes(format, n, k) bytes, likewise
   TensorView alpha;     // [1] float32, usually gs_a * gs_b; data == nullptr means 1
   TensorView bias{};    // [n] float32, 16-byte aligned; data == nullptr means none
+  // [1] float32, what a is quantised with; data == nullptr means 1. alpha holds what undoes it.
+  TensorView a_global_scale{};
   // [m, n] or [l, m, n] of problem.out_dtype, columns adjacent, row and batch strides multiples of 8, 16-byte aligned
   TensorView out;
 };
+
+// Whether a kernel exists that quantises a of problem.a_dtype itself: NVFP4, one batch, up to 8 rows that fit into
+// shared memory quantised (m * k * 9 / 16 bytes of about 27 KB), output of a's type or f32. Pure.
+bool can_quantize_a(const GemmProblem& problem);
 
 GemmPlan plan_gemm(const GemmProblem& problem, const DeviceInfo& device);  // pure
 std::string to_string(const GemmPlan& plan);                               // one line

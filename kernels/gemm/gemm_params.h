@@ -13,7 +13,8 @@
 namespace b12x {
 
 // b12x_nvfp4_gemm_skinny_m{8,16,32}_{bf16,f16,f32}: C[l] = alpha * A[l] * B[l]^T + bias. Maps as
-// nvfp4_gemm_skinny_traits.h says.
+// nvfp4_gemm_skinny_traits.h says. b12x_nvfp4_gemm_skinny_quantize_m8_{bf16,f16}{,_f32}: A is of bf16 or f16, quantised
+// by the kernel.
 struct Nvfp4GemmSkinnyParams {
   TensorMap a_map;        // over A [l, m, k / 2]
   TensorMap b_map[4];     // over B [l, n, k / 2]: 4 chunks, 3, 2 and 1
@@ -32,7 +33,12 @@ struct Nvfp4GemmSkinnyParams {
   uint8_t* workspace;       // Nvfp4GemmSkinnyTraits::workspace_bytes; counters are 0 between launches
   int64_t c_row_stride;     // elements, multiple of 8
   int64_t c_batch_stride;   // elements, multiple of 8
+  // Of the quantising entries, which have one batch; A's maps are not used then.
+  const void* x;              // A [m, k], of 16-bit elements, 16-byte aligned
+  const float* global_scale;  // [1]; nullptr = 1
+  int64_t x_row_stride;       // elements, multiple of 8
+  int32_t is_reciprocal;      // 1 = global_scale holds 1 / gs
 };
-static_assert(sizeof(Nvfp4GemmSkinnyParams) == 1024);
+static_assert(sizeof(Nvfp4GemmSkinnyParams) == 1088);
 
 }  // namespace b12x

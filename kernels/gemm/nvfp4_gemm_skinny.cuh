@@ -24,6 +24,7 @@
 #include "kernels/gemm/nvfp4_gemm_skinny_copy.cuh"
 #include "kernels/gemm/nvfp4_gemm_skinny_finish.cuh"
 #include "kernels/gemm/nvfp4_gemm_skinny_sum.cuh"
+#include "kernels/gemm/nvfp4_gemm_skinny_tokens.cuh"
 #include "kernels/pipeline/ring.cuh"
 #include "kernels/ptx/ldmatrix.cuh"
 #include "kernels/tile/swizzle.h"
@@ -33,8 +34,8 @@ namespace b12x {
 // One 64-k chunk: the warp's m16 tiles, an octet of two quarters each, against the token tiles that exist.
 // `scale_mask` keeps the scales of blocks that K has.
 template <class T>
-B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int lane, uint32_t scale_mask,
-                                  SkinnyAccumulators<T>& acc) {
+B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, const SkinnyTokenChunk<T>& tokens, int chunk,
+                                  int lane, uint32_t scale_mask, SkinnyAccumulators<T>& acc) {
   const int column = chunk / T::kColumnChunks, byte = 32 * (chunk % T::kColumnChunks);
   // Slots 0 to 7 are an octet of one quarter, 8 to 15 that of the next; octets and pairs of quarters are whole periods
   // of the swizzle apart.
@@ -46,14 +47,10 @@ B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int
     // Of a single tile the second half of the lanes reads the first tile again, and what they get is not used.
     const int token = 8 * min(j + tile::ldmatrix_b_tile(lane), T::kTokenTiles - 1) + tile::ldmatrix_b_row(lane);
     uint32_t w0, w1, w2, w3;
-    ptx::ldmatrix_m8n8_x4_b16(w0, w1, w2, w3,
-                              ptx::shared_address(stage.a[column]) +
-                                  tile::swizzle128(token * T::kColumnBytes + byte + tile::ldmatrix_b_byte(lane)));
-    const uint8_t* token_scales = &stage.a_scales[chunk][(8 * j + tile::b_scale_column(lane)) * 16];
-    columns[j] = ptx::nvfp4_b(w0, w1, *reinterpret_cast<const uint32_t*>(token_scales) & scale_mask);
-    if (j + 1 < T::kTokenTiles) {
-      columns[j + 1] = ptx::nvfp4_b(w2, w3, *reinterpret_cast<const uint32_t*>(token_scales + 8 * 16) & scale_mask);
-    }
+    ptx::ldmatrix_m8n8_x4_b16(w0, w1, w2, w3, ptx::shared_address(tokens.row(token, tile::ldmatrix_b_byte(lane))));
+    const int scaled = 8 * j + tile::b_scale_column(lane);
+    columns[j] = ptx::nvfp4_b(w0, w1, tokens.scales_of(scaled) & scale_mask);
+    if (j + 1 < T::kTokenTiles) columns[j + 1] = ptx::nvfp4_b(w2, w3, tokens.scales_of(scaled + 8) & scale_mask);
   }
   for (int octet = 0; octet < T::kOctets; ++octet) {
     const ptx::Nvfp4QuarterScales scales(&stage.b_scales[chunk][octet * T::kOctetScaleBytes], scale_mask);
@@ -70,8 +67,8 @@ B12X_DEVICE void skinny_mma_chunk(const typename T::Stage& stage, int chunk, int
 // The warp's share of a segment.
 template <class T>
 B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnySegment& at, const typename T::Smem& smem,
-                                 pipeline::Ring<T::kStages>& ring, int group, int chunk, int lane,
-                                 SkinnyAccumulators<T>& acc) {
+                                 const SkinnyTokens<T>& tokens, pipeline::Ring<T::kStages>& ring, int group, int chunk,
+                                 int lane, SkinnyAccumulators<T>& acc) {
   const int32_t stages = (at.chunks + T::kStageChunks - 1) / T::kStageChunks;
   // A group has the same places of the ring for ever: parity tells a turn of a place only from the one before.
   const int first = (group + T::kGroups - ring.stage % T::kGroups) % T::kGroups;
@@ -82,7 +79,9 @@ B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnySeg
     turns.wait_full();
     if (j < at.chunks) {
       const bool is_cut = (at.chunk + j + 1) * kChunkK > p.k;
-      skinny_mma_chunk<T>(smem.stages[turns.stage], chunk, lane, is_cut ? 0x0000FFFFu : 0xFFFFFFFFu, acc);
+      const auto& stage = smem.stages[turns.stage];
+      const SkinnyTokenChunk<T> chunk_tokens(tokens, stage, at.chunk + j, chunk);
+      skinny_mma_chunk<T>(stage, chunk_tokens, chunk, lane, is_cut ? 0x0000FFFFu : 0xFFFFFFFFu, acc);
     }
     __syncwarp();
     if (lane == 0) turns.release();
@@ -90,7 +89,8 @@ B12X_DEVICE void skinny_multiply(const Nvfp4GemmSkinnyParams& p, const SkinnySeg
   ring.advance(stages);
 }
 
-template <class T, typename Output>
+// Input: of tokens that the kernel quantises.
+template <class T, typename Output, typename Input = void>
 B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
   extern __shared__ __align__(1024) uint8_t smem_bytes[];
   auto& smem = *reinterpret_cast<typename T::Smem*>(smem_bytes);
@@ -100,8 +100,11 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
 
   if (threadIdx.x == 0) {
     for (const TensorMap& map : p.b_map) ptx::prefetch_tensormap(&map);
-    for (const TensorMap* map : {&p.b_scale_map, &p.a_map, &p.a_scale_map}) ptx::prefetch_tensormap(map);
-    ring.init(T::kStageChunks, 3);
+    ptx::prefetch_tensormap(&p.b_scale_map);
+    if constexpr (!T::kQuantizes) {
+      for (const TensorMap* map : {&p.a_map, &p.a_scale_map}) ptx::prefetch_tensormap(map);
+    }
+    ring.init(T::kStageChunks, T::kQuantizes ? 2 : 3);
     if constexpr (T::kIsNarrow) {
       pipeline::Ring<1>(&smem.handed_full, &smem.handed_empty).init(1, T::kMathWarps);
     } else {
@@ -124,7 +127,9 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
     } else if (role == 1) {
       if (ptx::elect_sync()) skinny_copy_weight_scales<T>(p, smem, ring);
     } else if (role == 2) {
-      if (ptx::elect_sync()) skinny_copy_tokens<T>(p, smem, ring);
+      if constexpr (!T::kQuantizes) {
+        if (ptx::elect_sync()) skinny_copy_tokens<T>(p, smem, ring);
+      }
     } else if constexpr (T::kIsNarrow) {
       skinny_finish<T, Output>(p, smem, {&smem.handed_full, &smem.handed_empty});
     } else {
@@ -135,6 +140,11 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
   if constexpr (T::kMathRegisters > T::kLaunchRegisters) ptx::setmaxnreg_inc<T::kMathRegisters>();
   ptx::griddepcontrol_wait();
 
+  const SkinnyTokens<T> tokens(p, smem_bytes + sizeof(smem));
+  if constexpr (T::kQuantizes) {
+    skinny_quantize_tokens<T, Input>(p, tokens);
+    ptx::barrier_cta_sync<1, T::kMathThreads>();
+  }
   const int group = warp / T::kStageChunks, chunk = warp % T::kStageChunks;
   SkinnySegment at;
   SkinnyCursor<T> cursor(p);
@@ -142,7 +152,7 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
     pipeline::Ring<1> handover(&smem.handed_full, &smem.handed_empty);
     while (cursor.next(at)) {
       SkinnyAccumulators<T> acc = {};
-      skinny_multiply<T>(p, at, smem, ring, group, chunk, lane, acc);
+      skinny_multiply<T>(p, at, smem, tokens, ring, group, chunk, lane, acc);
       skinny_hand_over<T>(smem, handover, warp, lane, acc);
     }
   } else {
@@ -151,7 +161,7 @@ B12X_DEVICE void nvfp4_gemm_skinny(const Nvfp4GemmSkinnyParams& p) {
     for (bool is_first = true; cursor.next(at); is_first = false) {
       if (!is_first) ptx::barrier_cta_sync<1, T::kMathThreads>();  // the segment writes the sums anew
       SkinnyAccumulators<T> acc = {};
-      skinny_multiply<T>(p, at, smem, ring, group, chunk, lane, acc);
+      skinny_multiply<T>(p, at, smem, tokens, ring, group, chunk, lane, acc);
       skinny_sum_accumulators<T>(smem, warp, lane, acc);
       skinny_store_segment<T, Output>(p, at, smem);
       if (at.chunks < p.work.tile_units()) {

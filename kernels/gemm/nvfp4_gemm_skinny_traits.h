@@ -40,8 +40,13 @@ struct SkinnyPart {
 // each f32 from +0; the segment's sum is a tree of pairs of them, ((p0 + p1) + (p2 + p3)) + .., in f32, nearest even. A
 // tile's sum is ((s0 + s1) + s2) + ... over its segments. Output: round(fma(alpha, sum, bias)). Where groups of warps
 // take stages in turn, either may have the segment's first: what they come to is added last, the same in either order.
-template <int TokenTiles>
+//
+// With Quantizes, tokens come as 16-bit values of one batch, and each block quantises all of them into shared memory
+// before its first MMA: after Smem lie [columns][m][128 bytes], swizzled likewise, then [chunks][m][4] scales.
+template <int TokenTiles, bool Quantizes = false>
 struct Nvfp4GemmSkinnyTraits {
+  static constexpr bool kQuantizes = Quantizes;
+  static_assert(!Quantizes || TokenTiles == 1, "more tokens would not leave room for stages");
   static constexpr int kTokenTiles = TokenTiles;
   static constexpr int kTokens = 8 * TokenTiles;
   static constexpr int kOctets = TokenTiles == 1 ? 1 : 2;  // of each quarter of an atom
@@ -57,6 +62,7 @@ struct Nvfp4GemmSkinnyTraits {
   static constexpr int kStageChunks = kColumns * kColumnChunks;
   static constexpr int kRowBytes = kColumns * kColumnBytes;
   static constexpr int kOctetScaleBytes = kScaleAtomBytes / 4;
+  static constexpr int kChunkScaleBytes = 4;  // of a row
   static constexpr int kStages = TokenTiles == 4 ? 3 : 6;
   static constexpr int kStagesAtOnce = TokenTiles == 4 ? 2 : 4;  // sent for before the first one is there
   static constexpr int kGroups = TokenTiles == 4 ? 1 : 2;        // of warps, which take the stages of a segment in turn
@@ -79,12 +85,17 @@ struct Nvfp4GemmSkinnyTraits {
   static constexpr int kLaunchRegisters = 65536 / ((kThreads + 127) / 128 * 128) / 8 * 8;
   static_assert(kMathThreads * kMathRegisters + 128 * kProducerRegisters <= kThreads * kLaunchRegisters);
 
-  struct Stage {
+  struct CopyingStage {
     alignas(1024) uint8_t b[kColumns][kTileN * kColumnBytes];   // weights, quarter by quarter
     alignas(1024) uint8_t a[kColumns][kTokens * kColumnBytes];  // tokens
     alignas(128) uint8_t b_scales[kStageChunks][kOctets * kOctetScaleBytes];
     alignas(128) uint8_t a_scales[kStageChunks][kTokenTiles * kOctetScaleBytes];
   };
+  struct QuantizingStage {
+    alignas(1024) uint8_t b[kColumns][kTileN * kColumnBytes];
+    alignas(128) uint8_t b_scales[kStageChunks][kOctets * kOctetScaleBytes];
+  };
+  using Stage = std::conditional_t<kQuantizes, QuantizingStage, CopyingStage>;
   // Of a segment: accumulators on their way, then what they come to, by [token][row].
   struct WideSums {
     union {
@@ -121,6 +132,15 @@ struct Nvfp4GemmSkinnyTraits {
   static constexpr bool is_grouped(int64_t n) { return n % 32 == 0; }
   static constexpr int32_t columns(int32_t chunks) { return (chunks + kColumnChunks - 1) / kColumnChunks; }
   static constexpr int64_t chunks_of_k(int64_t k) { return (k + kChunkK - 1) / kChunkK; }
+
+  // Of tokens that the block quantises; with those before them, what a block may have.
+  static constexpr int64_t column_bytes(int64_t m, int64_t k) {
+    return m * kColumnBytes * ((chunks_of_k(k) + kColumnChunks - 1) / kColumnChunks);
+  }
+  static constexpr int64_t shared_bytes(int64_t m, int64_t k) {
+    const int64_t tokens = column_bytes(m, k) + m * kChunkScaleBytes * chunks_of_k(k);
+    return static_cast<int64_t>(sizeof(Smem)) + (kQuantizes ? tokens : 0);
+  }
 
   struct Division {
     int64_t blocks = 0, shared_tiles = 0, sharing_blocks = 1;

@@ -15,9 +15,9 @@
 #include "kernels/ptx/control.cuh"
 #include "kernels/ptx/cvt.cuh"
 #include "kernels/ptx/device.h"
-#include "kernels/quant/load_block.cuh"
 #include "kernels/quant/quant_params.h"
 #include "kernels/quant/quant_traits.h"
+#include "kernels/tile/load_block.cuh"
 
 namespace b12x {
 

@@ -18,10 +18,10 @@
 #include "kernels/math/nvfp4_block.cuh"
 #include "kernels/ptx/control.cuh"
 #include "kernels/ptx/device.h"
-#include "kernels/quant/load_block.cuh"
 #include "kernels/quant/quant_params.h"
 #include "kernels/quant/quant_traits.h"
 #include "kernels/quant/silu_mul.cuh"
+#include "kernels/tile/load_block.cuh"
 #include "kernels/tile/scale_layout.h"
 
 namespace b12x {

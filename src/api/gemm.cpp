@@ -81,6 +81,20 @@ Operand check_operand(const GemmProblem& p, const Named& packed, const Named& sc
   return operand;
 }
 
+// A that the kernel quantises: values, no scales, and what to quantise with.
+Operand check_values(const GemmProblem& p, const GemmArgs& args, MemoryDevice here) {
+  const Named a{kOp, "a", args.a};
+  check_dtype(a, {p.a_dtype});
+  Operand operand{.packed = check_batch(a, p.l, p.m, p.k, 8, "m, k")};
+  check_device(a, here);
+  check_aligned(a, 16);
+  if (args.a_scales.data != nullptr) {
+    fail(kOp, ": a_scales has shape ", shape_string(args.a_scales), ", want none: a of ", name_of(p.a_dtype),
+         " is quantised by the kernel, whose scales stay in it");
+  }
+  return operand;
+}
+
 TensorMap encode(const runtime::ByteTensor& tensor, const Device& device, std::string_view what) {
   return std::bit_cast<TensorMap>(runtime::encode_tensor_map(device, tensor, what));
 }
@@ -102,21 +116,30 @@ TensorMap map_of(const Batch& packed, int box_rows, int box_bytes, const Device&
 struct Checked {
   Operand a, b;
   Batch out;
-  const float *alpha, *bias;
+  const float *alpha, *bias, *a_global_scale;
   uint8_t* workspace;
 };
 
 Checked check_args(const GemmPlan& plan, const GemmArgs& args, const Workspace& workspace, MemoryDevice here) {
   const GemmProblem& p = plan.problem;
-  Checked checked{.a = check_operand(p, {kOp, "a", args.a}, {kOp, "a_scales", args.a_scales}, p.m, "m", here),
+  const bool quantizes = p.a_dtype != DType::kU8;
+  Checked checked{.a = quantizes
+                           ? check_values(p, args, here)
+                           : check_operand(p, {kOp, "a", args.a}, {kOp, "a_scales", args.a_scales}, p.m, "m", here),
                   .b = check_operand(p, {kOp, "b", args.b}, {kOp, "b_scales", args.b_scales}, p.n, "n", here),
                   .out = {},
                   .alpha = static_cast<const float*>(args.alpha.data),
                   .bias = static_cast<const float*>(args.bias.data),
+                  .a_global_scale = static_cast<const float*>(args.a_global_scale.data),
                   .workspace = static_cast<uint8_t*>(workspace.data)};
   if (args.alpha.data != nullptr) {
     check_scalar({kOp, "alpha", args.alpha}, here);
     check_aligned({kOp, "alpha", args.alpha}, 4);
+  }
+  if (args.a_global_scale.data != nullptr) {
+    if (!quantizes) fail(kOp, ": a_global_scale came with packed a, want none: multiply alpha by it");
+    check_scalar({kOp, "a_global_scale", args.a_global_scale}, here);
+    check_aligned({kOp, "a_global_scale", args.a_global_scale}, 4);
   }
   if (args.bias.data != nullptr) {
     const Named bias{kOp, "bias", args.bias};
@@ -165,10 +188,10 @@ void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stre
                    .swizzle_bytes = 0},
                   stream.device, what);
   };
-  const Nvfp4GemmSkinnyParams params{
-      .a_map = map_of(args.a.packed, Traits::kTokens, Traits::kColumnBytes, stream.device, "gemm: a"),
+  Nvfp4GemmSkinnyParams params{
+      .a_map = {},
       .b_map = {b_map(4), b_map(3), b_map(2), b_map(1)},
-      .a_scale_map = scale_map(args.a, Traits::kTokenTiles, "gemm: a_scales"),
+      .a_scale_map = {},
       .b_scale_map = scale_map(args.b, Traits::kOctets, "gemm: b_scales"),
       .work = StreamKWork::of(plan.tiles, plan.shared_tiles, Traits::chunks_of_k(p.k), plan.sharing_blocks),
       .row_tiles = math::Divisor::of(static_cast<uint32_t>(Traits::row_tiles(p.n))),
@@ -180,7 +203,15 @@ void launch_skinny(const GemmPlan& plan, const Checked& args, const Stream& stre
       .c = args.out.tensor.data,
       .workspace = args.workspace,
       .c_row_stride = args.out.row_stride,
-      .c_batch_stride = args.out.batch_stride};
+      .c_batch_stride = args.out.batch_stride,
+      .x = args.a.packed.tensor.data,
+      .global_scale = args.a_global_scale,
+      .x_row_stride = args.a.packed.row_stride,
+      .is_reciprocal = p.a_scale_is_reciprocal};
+  if constexpr (!Traits::kQuantizes) {
+    params.a_map = map_of(args.a.packed, Traits::kTokens, Traits::kColumnBytes, stream.device, "gemm: a");
+    params.a_scale_map = scale_map(args.a, Traits::kTokenTiles, "gemm: a_scales");
+  }
   runtime::launch(plan, &params, stream);
 }
 
@@ -218,7 +249,9 @@ void load(const GemmPlan& plan, const Device& device) {
 void run_gemm(const GemmPlan& plan, const GemmArgs& args, const Workspace& workspace, const Stream& stream) {
   const Checked checked = check_args(plan, args, workspace, stream.device.memory());
   if (plan.problem.m == 0) return;
-  if (plan.family == GemmKernel::kSkinny) {
+  if (plan.problem.a_dtype != DType::kU8) {
+    launch_skinny<Nvfp4GemmSkinnyTraits<1, true>>(plan, checked, stream);
+  } else if (plan.family == GemmKernel::kSkinny) {
     with_skinny_traits(plan.tile_m, [&]<int kTokenTiles> {
       launch_skinny<Nvfp4GemmSkinnyTraits<kTokenTiles>>(plan, checked, stream);
     });

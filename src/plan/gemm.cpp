@@ -46,6 +46,7 @@ void fill_skinny(GemmPlan& plan, int64_t sms) {
   plan.tiles = Traits::row_tiles(p.n) * p.l;
   const auto [blocks, shared_tiles, sharing_blocks] = Traits::divide(plan.tiles, Traits::chunks_of_k(p.k), sms);
   fill_common(plan, Traits{}, blocks);
+  plan.launch.shared_bytes = static_cast<uint32_t>(Traits::shared_bytes(p.m, p.k));
   plan.shared_tiles = shared_tiles;
   plan.sharing_blocks = static_cast<int>(sharing_blocks);
   plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(shared_tiles, sharing_blocks));
@@ -90,12 +91,14 @@ struct Route {
   Entries entries;
   void (*fill)(GemmPlan&, int64_t sms);
   int64_t (*units)(const GemmProblem&);
+  DType a_dtype = DType::kU8;
 };
 using Nvfp4Tiled64 = Fp4GemmTiledTraits<16, 64, 128>;
 using Nvfp4Tiled128 = Fp4GemmTiledTraits<16, 128, 128>;
 using Nvfp4Tiled256 = Fp4GemmTiledTraits<16, 128, 256>;
 using Mxfp4Tiled64 = Fp4GemmTiledTraits<32, 64, 128>;
-constexpr std::array<Route, 7> kRoutes{{
+using Nvfp4QuantizingSkinny = Nvfp4GemmSkinnyTraits<1, true>;
+constexpr std::array<Route, 9> kRoutes{{
     {"skinny m<=8",
      Fp4Format::kNvfp4,
      0,
@@ -152,13 +155,31 @@ constexpr std::array<Route, 7> kRoutes{{
      {"b12x_mxfp4_gemm_tiled_64x128_bf16", "b12x_mxfp4_gemm_tiled_64x128_f16", "b12x_mxfp4_gemm_tiled_64x128_f32"},
      fill_tiled<Mxfp4Tiled64>,
      tiled_units<Mxfp4Tiled64>},
+    {"quantise, skinny m<=8",
+     Fp4Format::kNvfp4,
+     0,
+     Nvfp4QuantizingSkinny::kTokens,
+     0,
+     {"b12x_nvfp4_gemm_skinny_quantize_m8_bf16", "", "b12x_nvfp4_gemm_skinny_quantize_m8_bf16_f32"},
+     fill_skinny<Nvfp4QuantizingSkinny>,
+     skinny_units<Nvfp4QuantizingSkinny>,
+     DType::kBf16},
+    {"quantise, skinny m<=8",
+     Fp4Format::kNvfp4,
+     0,
+     Nvfp4QuantizingSkinny::kTokens,
+     0,
+     {"", "b12x_nvfp4_gemm_skinny_quantize_m8_f16", "b12x_nvfp4_gemm_skinny_quantize_m8_f16_f32"},
+     fill_skinny<Nvfp4QuantizingSkinny>,
+     skinny_units<Nvfp4QuantizingSkinny>,
+     DType::kF16},
 }};
-// Of a format, no row hides one after it, and the last takes what is left.
+// Of a format, no row hides one after it, and the last takes what is left, of packed A.
 constexpr bool is_ladder(Fp4Format format) {
   int64_t reached = -1;
   const Route* last = nullptr;
   for (const Route& route : kRoutes) {
-    if (route.format != format) continue;
+    if (route.format != format || route.a_dtype != DType::kU8) continue;
     if (route.m_from == 0 && route.m_up_to <= reached) return false;
     if (route.m_from == 0) reached = route.m_up_to;
     last = &route;
@@ -170,6 +191,7 @@ static_assert(is_ladder(Fp4Format::kNvfp4) && is_ladder(Fp4Format::kMxfp4));
 
 // Why the kernel cannot do the problem; empty if it can.
 std::string refusal(const Route& route, const GemmProblem& p, const DeviceInfo& device) {
+  if (route.a_dtype != p.a_dtype) return str("takes a of ", name_of(route.a_dtype), ", not ", name_of(p.a_dtype));
   if (route.format != p.format) return str("multiplies ", name_of(route.format), ", not ", name_of(p.format));
   if (p.m > route.m_up_to) return str("takes at most ", route.m_up_to, " rows, m is ", p.m);
   if (p.m < route.m_from) return str("is for ", route.m_from, " rows and more, m is ", p.m);
@@ -177,6 +199,11 @@ std::string refusal(const Route& route, const GemmProblem& p, const DeviceInfo& 
   if (route.units(p) > kMaxSize) return str("counts ", route.units(p), " units of work, in 32 bits");
   if (route.units(p) < route.waves * device.sm_count) {
     return str("has ", route.units(p), " tiles of this size for ", device.sm_count, " SMs");
+  }
+  if (p.a_dtype == DType::kU8) return "";
+  if (p.l != 1) return str("takes one batch, l is ", p.l);
+  if (const int64_t bytes = Nvfp4QuantizingSkinny::shared_bytes(p.m, p.k); bytes > kSmemPerBlock) {
+    return str("would want ", bytes, " bytes of shared memory for all of a, ", kSmemPerBlock, " are there");
   }
   return "";
 }
@@ -200,6 +227,9 @@ void check_problem(const GemmProblem& p) {
   if (p.out_dtype != DType::kBf16 && p.out_dtype != DType::kF16 && p.out_dtype != DType::kF32) {
     fail("gemm: out has dtype ", name_of(p.out_dtype), ", want bfloat16, float16 or float32");
   }
+  if (p.a_dtype != DType::kU8 && p.a_dtype != DType::kBf16 && p.a_dtype != DType::kF16) {
+    fail("gemm: a has dtype ", name_of(p.a_dtype), ", want uint8 (packed FP4), or bfloat16 or float16 to be quantised");
+  }
 }
 
 }  // namespace
@@ -211,10 +241,22 @@ int64_t gemm_scale_bytes(Fp4Format format, int64_t rows, int64_t k) {
   return align_up(rows, 128) * align_up(k / scale_block(format), 4);
 }
 
+bool can_quantize_a(const GemmProblem& problem) {
+  check_problem(problem);
+  return problem.a_dtype != DType::kU8 &&
+         std::ranges::any_of(kRoutes, [&](const Route& route) { return refusal(route, problem, {}).empty(); });
+}
+
 GemmPlan plan_gemm(const GemmProblem& problem, const DeviceInfo& device) {
   check_problem(problem);
   for (const Route& route : kRoutes) {
     if (refusal(route, problem, device).empty()) return plan_of(route, problem, device);
+  }
+  for (const Route& route : kRoutes) {
+    if (problem.a_dtype == DType::kU8 || route.a_dtype != problem.a_dtype) continue;
+    fail("gemm: a of ", name_of(problem.a_dtype),
+         " has to be quantised first (quantize_nvfp4): the kernel that does so itself ",
+         refusal(route, problem, device));
   }
   fail("gemm: m, n, k, l = ", problem.m, ", ", problem.n, ", ", problem.k, ", ", problem.l,
        " are more tiles than one launch counts; split m or l");
@@ -225,7 +267,7 @@ std::vector<GemmCandidate> gemm_candidates(const GemmProblem& problem, const Dev
   const GemmCost cost = gemm_cost(chosen, device);
   std::vector<GemmCandidate> candidates;
   for (const Route& route : kRoutes) {
-    if (route.format != problem.format) continue;
+    if (route.format != problem.format || route.a_dtype != problem.a_dtype) continue;
     GemmCandidate& candidate = candidates.emplace_back();
     candidate.name = route.name;
     candidate.reason = refusal(route, problem, device);

@@ -35,15 +35,19 @@ GemmCost gemm_cost(const GemmPlan& plan, const DeviceInfo& device) {
   }
   const int64_t scales_k = align_up(p.k / scale_block(p.format), 4);
   const int64_t out_bytes = p.l * p.m * p.n * static_cast<int64_t>(bytes_of(p.out_dtype));
-  cost.compulsory_bytes = p.l * (p.m + p.n) * (p.k / 2 + p.k / scale_block(p.format)) + out_bytes;
+  const int64_t packed_row = p.k / 2 + p.k / scale_block(p.format);
+  const bool quantizes = p.a_dtype != DType::kU8;
+  const int64_t a_row = quantizes ? p.k * static_cast<int64_t>(bytes_of(p.a_dtype)) : packed_row;
+  cost.compulsory_bytes = p.l * (p.m * a_row + p.n * packed_row) + out_bytes;
 
-  // Copies stop at the matrix's edge. Scales come by atoms of 128 rows, those of few tokens by lines of 16 bytes, of
-  // narrow tiles by their rows.
+  // Copies stop at the matrix's edge; a block that quantises reads all of a, once. Scales come by atoms of 128 rows,
+  // those of few tokens by lines of 16 bytes, of narrow tiles by their rows.
   const bool is_skinny = plan.family == GemmKernel::kSkinny;
   const int64_t column_tiles = is_skinny ? plan.tiles / p.l : ceil_div(p.n, plan.tile_n);
   const int64_t a_scale_rows = is_skinny ? 4 * plan.tile_m : 128;
   const int64_t b_scale_rows = is_skinny ? plan.tile_n : ceil_div(plan.tile_n, 128) * 128;
-  const int64_t a_bytes = column_tiles * (p.m * p.k / 2 + row_tiles * a_scale_rows * scales_k);
+  const int64_t a_bytes = quantizes ? plan.launch.grid[0] * p.m * a_row
+                                    : column_tiles * (p.m * p.k / 2 + row_tiles * a_scale_rows * scales_k);
   const int64_t b_bytes = row_tiles * (p.n * p.k / 2 + column_tiles * b_scale_rows * scales_k);
   cost.read_bytes = p.l * (a_bytes + b_bytes);
 

@@ -2,6 +2,7 @@
 #include "tests/kernels/gemm_case.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -19,7 +20,7 @@
 namespace b12x::testing {
 namespace {
 
-constexpr uint8_t kSentinel = 0xA5;
+constexpr uint8_t kSentinel = 0x7F;  // NaN as a scale, 3e38 as bf16: whoever reads it shows it
 constexpr int64_t kGuard = 512;
 
 // [l, rows, cols] elements with gaps, in an allocation with guards; all bytes that are not elements are sentinels.
@@ -118,6 +119,37 @@ struct DeviceOperand {
   TensorView scales_view;
 };
 
+// Values to be quantised, and what the reference makes of them. Blocks of zeros among others, of
+// magnitudes far apart.
+struct Values {
+  Values(const Device& device, const GemmCase& c)
+      : x(device, c.problem.a_dtype, 1, c.problem.m, c.problem.k, c.a_gap, 0) {
+    const auto& [m, k] = std::array{c.problem.m, c.problem.k};
+    std::mt19937 random(static_cast<unsigned>(m * k));
+    std::normal_distribution<float> normal;
+    std::vector<float> values(m * k);
+    const bool is_bf16 = c.problem.a_dtype == DType::kBf16;
+    for (int64_t i = 0; i < m * k; ++i) {
+      const int64_t block = i / 16;
+      const float size = block % 7 == 3 ? 0.f : std::ldexp(1.f, static_cast<int>(block % 11) - 6);
+      const float value = normal(random) * size;
+      const uint16_t bits = is_bf16 ? reference::encode_bf16(value) : reference::encode_f16(value);
+      values[i] = static_cast<float>(is_bf16 ? reference::decode_bf16(bits) : reference::decode_f16(bits));
+      std::memcpy(x.row(0, i / k) + i % k * 2, &bits, 2);
+    }
+    x.upload();
+    x.view = {.data = x.view.data,
+              .dtype = x.view.dtype,
+              .device = x.view.device,
+              .rank = 2,
+              .shape = {m, k},
+              .strides = {k + c.a_gap, 1}};
+    quantised = reference::quantize(values, m, k, c.a_global_scale);
+  }
+  Strided x;
+  reference::Nvfp4 quantised;
+};
+
 struct Rounded {
   double value;
   uint32_t bits;
@@ -195,8 +227,13 @@ std::string run_case(const Device& device, const GemmCase& c) {
   const GemmPlan plan = plan_gemm(p, info);
   load(plan, device);
 
-  const std::vector<reference::Nvfp4> a = operands(p, p.m, p.m, true), b = operands(p, p.n, p.n + p.k, false);
-  DeviceOperand device_a(device, p, a, p.m, c.a_gap, c.a_batch_gap),
+  std::optional<Values> x;
+  if (p.a_dtype != DType::kU8) x.emplace(device, c);
+  const float given_scale = p.a_scale_is_reciprocal ? 1.f / c.a_global_scale : c.a_global_scale;
+  const Bytes device_scale(device, &given_scale, 4);
+  const std::vector<reference::Nvfp4> a = x ? std::vector{x->quantised} : operands(p, p.m, p.m, true),
+                                      b = operands(p, p.n, p.n + p.k, false);
+  DeviceOperand device_a(device, p, a, p.m, x ? 0 : c.a_gap, c.a_batch_gap),
       device_b(device, p, b, p.n, c.b_gap, c.b_batch_gap);
   std::vector<float> bias(p.n);
   std::mt19937 random(static_cast<unsigned>(p.n));
@@ -217,6 +254,11 @@ std::string run_case(const Device& device, const GemmCase& c) {
                   .alpha = {},
                   .bias = {},
                   .out = out.view};
+    if (x) {
+      args.a = x->x.view;
+      args.a_scales = {};
+      args.a_global_scale = TensorView::contiguous(device_scale.address, DType::kF32, device.memory(), {1});
+    }
     if (c.alpha) args.alpha = TensorView::contiguous(device_alpha.address, DType::kF32, device.memory(), {1});
     if (c.has_bias) args.bias = TensorView::contiguous(device_bias.address, DType::kF32, device.memory(), {p.n});
     run_gemm(plan, args, workspace, stream);
@@ -239,6 +281,9 @@ std::string to_string(const GemmCase& c) {
   if (c.a_gap + c.b_gap + c.out_gap != 0) line += text(" gaps=", c.a_gap, ",", c.b_gap, ",", c.out_gap);
   if (c.a_batch_gap + c.b_batch_gap + c.out_batch_gap != 0) {
     line += text(" batch_gaps=", c.a_batch_gap, ",", c.b_batch_gap, ",", c.out_batch_gap);
+  }
+  if (p.a_dtype != DType::kU8) {
+    line += text(" a=", name_of(p.a_dtype), p.a_scale_is_reciprocal ? " 1/gs=" : " gs=", c.a_global_scale);
   }
   if (c.sm_count != 0) line += text(" sms=", c.sm_count);
   return line;

@@ -2,6 +2,7 @@
 //   b12x_gemm_sweep [--driver sim|gpu|PATH] [--slice N] [--of P/Q]
 // --slice N runs every N-th case (default 1: all), --of P/Q the P-th of Q parts of what is left. Prints a line for each
 // case that fails and a count; the exit code is 1 if any did. How a case is checked: gemm_case.hpp.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -73,6 +74,23 @@ std::vector<GemmCase> all_cases() {
   for (const int64_t n : {8, 136, 256, 264, 520}) {
     for (const int sms : {1, 3, 16}) {
       cases.push_back({.problem = {.m = 2049, .n = n, .k = 160}, .alpha = kAlpha, .sm_count = sms});
+    }
+  }
+  // Quantised by the kernel: whole tiles and shared ones, scales of both conventions, all of shared memory.
+  for (int64_t m = 0; m <= 8; ++m) {
+    const int64_t most = 49152 / std::max<int64_t>(m, 1) / 256 * 256;
+    for (const int64_t k : {int64_t{32}, int64_t{96}, int64_t{352}, int64_t{4096}, most}) {
+      const DType type = (m + k / 32) % 2 == 0 ? DType::kBf16 : DType::kF16;
+      const bool is_wide = k <= 352;
+      GemmCase c{.problem = {.m = m, .n = is_wide ? kWidths[(m + k / 32) % 11] : 40, .k = k, .a_dtype = type},
+                 .alpha = type == DType::kF16 ? 1e-4f : kAlpha,
+                 .has_bias = m % 2 == 0,
+                 .a_gap = k == 96 ? 8 : 0,
+                 .sm_count = is_wide ? 3 : 5,
+                 .a_global_scale = 0.25f};
+      c.problem.out_dtype = m % 3 == 0 ? DType::kF32 : type;
+      c.problem.a_scale_is_reciprocal = m % 4 == 2;
+      cases.push_back(c);
     }
   }
   return cases;

@@ -75,6 +75,26 @@ TEST_CASE("batches, their gaps, and gaps between rows") {
   }
 }
 
+TEST_CASE("activations quantised by the kernel: types, scales, gaps, depths, whole and shared tiles") {
+  for (const auto& [a, out] : {std::pair{DType::kBf16, DType::kBf16}, std::pair{DType::kBf16, DType::kF32},
+                               std::pair{DType::kF16, DType::kF16}, std::pair{DType::kF16, DType::kF32}}) {
+    for (const int64_t k : {32, 64, 288, 1120}) {
+      for (const int64_t m : {0, 1, 3, 8}) {
+        check({.problem = {.m = m, .n = 136, .k = k, .out_dtype = out, .a_dtype = a},
+               .alpha = 1e-3f,
+               .has_bias = m == 3,
+               .a_gap = m == 8 ? 24 : 0,
+               .sm_count = 3,
+               .a_global_scale = 0.02f});
+      }
+    }
+    check({.problem = {.m = 5, .n = 264, .k = 2112, .out_dtype = out, .a_dtype = a, .a_scale_is_reciprocal = true},
+           .alpha = 1e-3f,
+           .sm_count = 7,
+           .a_global_scale = 0.5f});
+  }
+}
+
 TEST_CASE("tiles of 128 x 256, whole and cut, ragged on both sides") {
   // One SM or two: a full wave of tiles, which such a plan wants, is then a few.
   for (const int sms : {1, 5}) {

@@ -29,6 +29,10 @@ struct Fitting {
             .alpha = view(DType::kF32, {1}),
             .bias = view(DType::kF32, {p.n}),
             .out = view(p.out_dtype, {p.l, p.m, p.n})};
+    if (p.a_dtype == DType::kU8) return;
+    args.a = view(p.a_dtype, {p.m, p.k});
+    args.a_scales = {};
+    args.a_global_scale = view(DType::kF32, {1});
   }
   TensorView view(DType dtype, std::initializer_list<int64_t> shape) const {
     return TensorView::contiguous(base, dtype, {}, shape);
@@ -152,6 +156,30 @@ TEST_CASE("addresses") {
                         "gemm: bias starts at a multiple of 16 bytes plus 4, want a multiple of 16; pass a copy"},
                        {[](auto& g) { move(g.alpha, 2); },
                         "gemm: alpha starts at a multiple of 4 bytes plus 2, want a multiple of 4; pass a copy"}});
+}
+
+TEST_CASE("values that the kernel quantises") {
+  const Fitting good({.m = 4, .n = 16, .k = 128, .a_dtype = DType::kBf16});
+  check_refused(
+      good,
+      {{[](auto& g) { g.a.dtype = DType::kF16; }, "gemm: a has dtype float16, want bfloat16"},
+       {[](auto& g) { g.a.shape[1] = 64; }, "gemm: a has shape [4, 64], want [4, 128] = m, k"},
+       {[](auto& g) { g.a.strides[0] = 132; },
+        "gemm: a has row stride 132, want a multiple of 8 (16 bytes are moved at once) of at least 128; pass a contiguous "
+        "copy"},
+       {[](auto& g) { move(g.a, 2); },
+        "gemm: a starts at a multiple of 16 bytes plus 2, want a multiple of 16; pass a copy"},
+       {[](auto& g) { g.a.device = kElsewhere; },
+        "gemm: a is on cuda:0, want cpu: all tensors of a call lie on the device that it runs on"},
+       {[&](auto& g) { g.a_scales = good.view(DType::kU8, {1024}); },
+        "gemm: a_scales has shape [1024], want none: a of bfloat16 is quantised by the kernel, whose scales stay in it"},
+       {[](auto& g) { g.a_global_scale.dtype = DType::kF16; }, "gemm: a_global_scale has dtype float16, want float32"},
+       {[](auto& g) { g.a_global_scale.shape[0] = 2; }, "gemm: a_global_scale has shape [2], want one element"},
+       {[](auto& g) { move(g.a_global_scale, 2); },
+        "gemm: a_global_scale starts at a multiple of 4 bytes plus 2, want a multiple of 4; pass a copy"}});
+  const Fitting packed({.m = 4, .n = 16, .k = 128});
+  check_refused(packed, {{[&](auto& g) { g.a_global_scale = packed.view(DType::kF32, {1}); },
+                          "gemm: a_global_scale came with packed a, want none: multiply alpha by it"}});
 }
 
 TEST_CASE("devices") {

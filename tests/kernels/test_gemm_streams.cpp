@@ -9,6 +9,7 @@
 #include "b12x/gemm.hpp"
 #include "tests/kernels/driver_support.hpp"
 #include "tests/reference/gemm.hpp"
+#include "tests/reference/number_formats.hpp"
 
 using namespace b12x;
 using namespace b12x::testing;
@@ -22,6 +23,7 @@ struct Shape {
 };
 const std::vector<Shape>& shapes() {
   static const std::vector<Shape> all{{{.m = 5, .n = 264, .k = 1120}, 7},
+                                      {{.m = 3, .n = 264, .k = 1120, .a_dtype = DType::kBf16}, 7},
                                       {{.m = 13, .n = 136, .k = 960, .out_dtype = DType::kF16}, 16},
                                       {{.m = 30, .n = 136, .k = 960, .out_dtype = DType::kF32}, 16},
                                       {{.m = 40, .n = 136, .k = 1536}, 188},
@@ -47,6 +49,18 @@ Inputs inputs_of(const GemmProblem& p, unsigned seed) {
   return {operand(p.m, 2 * seed + 1, true), operand(p.n, 2 * seed + 2, false)};
 }
 
+// What is quantised to about these values.
+std::vector<uint8_t> bf16_of(const reference::Nvfp4& tensor) {
+  std::vector<uint8_t> bytes;
+  for (int64_t i = 0; i < tensor.rows * tensor.cols; ++i) {
+    const double value = reference::dequantize(tensor, i / tensor.cols, i % tensor.cols);
+    const uint16_t bits = reference::encode_bf16(static_cast<float>(value));
+    bytes.push_back(static_cast<uint8_t>(bits));
+    bytes.push_back(static_cast<uint8_t>(bits >> 8));
+  }
+  return bytes;
+}
+
 // One product with memory of its own.
 class Product {
  public:
@@ -58,15 +72,22 @@ class Product {
   const GemmPlan& plan() const { return plan_; }
 
   void set_inputs(const Inputs& inputs) {
-    a_.fill(inputs.a.packed), a_scales_.fill(inputs.a.scales);
+    a_.fill(quantizes() ? bf16_of(inputs.a) : inputs.a.packed);
+    a_scales_.fill(inputs.a.scales);
     b_.fill(inputs.b.packed), b_scales_.fill(inputs.b.scales);
     out_.fill(std::vector<uint8_t>(out_bytes(), 0xFF));
   }
-  void launch(const Stream& stream, const Workspace* workspace = nullptr) {
+  struct Apart {  // values with gaps between rows, instead of those that set_inputs made
+    void* data = nullptr;
+    int64_t stride = 0;
+  };
+  void launch(const Stream& stream, const Workspace* workspace = nullptr, const Apart& apart = {nullptr, 0}) {
     const GemmProblem& p = plan_.problem;
+    TensorView values = TensorView::contiguous(a_.data(), p.a_dtype, {}, {p.m, p.k});
+    if (apart.data != nullptr) values.data = apart.data, values.strides[0] = apart.stride;
     run_gemm(plan_,
-             {.a = bytes(a_, {p.m, p.k / 2}),
-              .a_scales = bytes(a_scales_, {gemm_scale_bytes(p.format, p.m, p.k)}),
+             {.a = quantizes() ? values : bytes(a_, {p.m, p.k / 2}),
+              .a_scales = quantizes() ? TensorView{} : bytes(a_scales_, {gemm_scale_bytes(p.format, p.m, p.k)}),
               .b = bytes(b_, {p.n, p.k / 2}),
               .b_scales = bytes(b_scales_, {gemm_scale_bytes(p.format, p.n, p.k)}),
               .alpha = {},
@@ -80,6 +101,8 @@ class Product {
   static TensorView bytes(const GuardedBuffer& buffer, std::initializer_list<int64_t> shape) {
     return TensorView::contiguous(buffer.data(), DType::kU8, {}, shape);
   }
+  bool quantizes() const { return plan_.problem.a_dtype != DType::kU8; }
+  size_t a_bytes() const { return static_cast<size_t>(plan_.problem.m * plan_.problem.k * (quantizes() ? 4 : 1) / 2); }
   size_t out_bytes() const {
     return static_cast<size_t>(plan_.problem.m * plan_.problem.n) * bytes_of(plan_.problem.out_dtype);
   }
@@ -88,7 +111,7 @@ class Product {
   }
   GemmPlan plan_;
   DeviceBuffer own_;
-  GuardedBuffer a_{static_cast<size_t>(plan_.problem.m * plan_.problem.k / 2)}, a_scales_{scale_bytes(plan_.problem.m)},
+  GuardedBuffer a_{a_bytes()}, a_scales_{scale_bytes(plan_.problem.m)},
       b_{static_cast<size_t>(plan_.problem.n * plan_.problem.k / 2)}, b_scales_{scale_bytes(plan_.problem.n)},
       out_{out_bytes()};
 };
@@ -190,6 +213,24 @@ TEST_CASE("the same bits in every order of blocks, on one host thread and on man
     }
   }
   REQUIRE(set_options(nullptr, nullptr, 0, nullptr) == CUDA_SUCCESS);
+}
+
+TEST_CASE("values to quantise past 2^32 bytes") {
+  const Shape shape{{.m = 3, .n = 264, .k = 1120, .a_dtype = DType::kBf16}, 7};
+  const GemmProblem& p = shape.problem;
+  const Inputs inputs = inputs_of(p, 12);
+  const std::vector<uint8_t> values = bf16_of(inputs.a);
+  const int64_t stride = (int64_t{1} << 30) + 8;  // elements
+  const DeviceBuffer apart(card(), 2 * p.m * stride);
+  for (int64_t row = 0; row < p.m; ++row) {
+    const auto begin = values.begin() + row * p.k * 2;
+    copy_to(static_cast<uint8_t*>(apart.data()) + 2 * row * stride, {begin, begin + p.k * 2});
+  }
+  Product product(shape);
+  product.set_inputs(inputs);
+  product.launch(Stream{card()}, nullptr, {.data = apart.data(), .stride = stride});
+  check_status(Stream{card()});
+  CHECK(product.result() == alone(shape, inputs));
 }
 
 TEST_CASE("weights, tokens and outputs past 2^32 bytes") {

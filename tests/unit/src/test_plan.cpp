@@ -52,6 +52,55 @@ TEST_CASE("few tokens stream the weights, more go to tiles") {
   }
 }
 
+TEST_CASE("few rows of values are quantised by the gemm, as far as shared memory goes") {
+  const auto problem = [](int64_t m, int64_t k, DType a, DType out) {
+    return GemmProblem{.m = m, .n = 4096, .k = k, .out_dtype = out, .a_dtype = a};
+  };
+  const auto kernel = [&](DType a, DType out) {
+    return std::string(plan_gemm(problem(3, 4096, a, out), kCard).kernel);
+  };
+  CHECK(kernel(DType::kBf16, DType::kBf16) == "b12x_nvfp4_gemm_skinny_quantize_m8_bf16");
+  CHECK(kernel(DType::kBf16, DType::kF32) == "b12x_nvfp4_gemm_skinny_quantize_m8_bf16_f32");
+  CHECK(kernel(DType::kF16, DType::kF16) == "b12x_nvfp4_gemm_skinny_quantize_m8_f16");
+  CHECK(kernel(DType::kF16, DType::kF32) == "b12x_nvfp4_gemm_skinny_quantize_m8_f16_f32");
+
+  // 27,648 bytes: 2 KB and 256 bytes of scales a row of 4096.
+  const GemmPlan plan = plan_gemm(problem(8, 4096, DType::kBf16, DType::kBf16), kCard);
+  const GemmPlan packed = plan_gemm({.m = 8, .n = 4096, .k = 4096}, kCard);
+  CHECK(plan.launch.shared_bytes == packed.launch.shared_bytes - 6 * 3072 + 8 * 2304);
+  CHECK(plan.shared_tiles == packed.shared_tiles);
+  CHECK(plan.sharing_blocks == packed.sharing_blocks);
+  CHECK(plan.workspace_bytes == packed.workspace_bytes);
+  CHECK(gemm_cost(plan, kCard).read_bytes - gemm_cost(packed, kCard).read_bytes ==
+        plan.launch.grid[0] * 8 * 8192 - packed.tiles * (8 * 2048 + 32 * 256));
+
+  const std::pair<int64_t, int64_t> deepest[] = {{1, 49152}, {2, 24576}, {3, 16384}, {4, 12288}, {6, 8192}, {8, 6144}};
+  for (const auto& [m, k] : deepest) {
+    CHECK(can_quantize_a(problem(m, k, DType::kBf16, DType::kBf16)));
+    CHECK_FALSE(can_quantize_a(problem(m, k + 32, DType::kBf16, DType::kBf16)));
+  }
+  CHECK_FALSE(can_quantize_a({.m = 8, .n = 4096, .k = 4096}));
+
+  const std::string first = " has to be quantised first (quantize_nvfp4): the kernel that does so itself ";
+  const auto refusal = [](const GemmProblem& p) { return message_of([&] { plan_gemm(p, kCard); }); };
+  CHECK(refusal(problem(9, 64, DType::kBf16, DType::kBf16)) ==
+        "gemm: a of bfloat16" + first + "takes at most 8 rows, m is 9");
+  CHECK(refusal(problem(8, 6176, DType::kBf16, DType::kBf16)) ==
+        "gemm: a of bfloat16" + first + "would want 102432 bytes of shared memory for all of a, 101376 are there");
+  CHECK(refusal(problem(1, 64, DType::kF16, DType::kBf16)) == "gemm: a of float16" + first + "has no bfloat16 output");
+  GemmProblem other = problem(1, 64, DType::kF16, DType::kF16);
+  other.l = 2;
+  CHECK(refusal(other) == "gemm: a of float16" + first + "takes one batch, l is 2");
+  other = problem(1, 64, DType::kF16, DType::kF16);
+  other.format = Fp4Format::kMxfp4;
+  CHECK(refusal(other) == "gemm: a of float16" + first + "multiplies nvfp4, not mxfp4");
+  CHECK(refusal(problem(1, 64, DType::kF32, DType::kF32)) ==
+        "gemm: a has dtype float32, want uint8 (packed FP4), or bfloat16 or float16 to be quantised");
+  const std::vector<GemmCandidate> all = gemm_candidates(problem(2, 4096, DType::kBf16, DType::kBf16), kCard);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].is_chosen);
+}
+
 TEST_CASE("gemm launches cover the output once") {
   const auto plan = [](const GemmProblem& problem, const DeviceInfo& card) { return plan_gemm(problem, card); };
   // Tiles of 128 x 128, persistent: never more blocks than SMs.

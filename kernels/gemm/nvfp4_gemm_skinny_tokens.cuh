@@ -1,0 +1,92 @@
+// nvfp4_gemm_skinny_tokens.cuh: where the math warps of the skinny GEMM find a chunk's tokens: in the stage, where TMA
+// has copied them, or among those that the block has quantised itself.
+//
+//   x [m, k], 16 bits --16-byte loads--> blocks of 16 --quantise--> packed [column of 256 k][token][128 bytes],
+//   swizzled
+//                                                                   scales [chunk of 64 k][token][4]
+//   a thread takes a block, all math threads together m * k / 16 of them, while the first weights are on their way
+//
+// The values and scales are those of nvfp4_quantize.cuh, bit for bit.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm/gemm_params.h"
+#include "kernels/gemm/nvfp4_gemm_skinny_traits.h"
+#include "kernels/math/nvfp4_block.cuh"
+#include "kernels/ptx/device.h"
+#include "kernels/tile/load_block.cuh"
+#include "kernels/tile/swizzle.h"
+
+namespace b12x {
+
+template <class T>
+struct SkinnyTokens {
+  uint8_t* packed;
+  uint8_t* scales;
+  int m;
+
+  B12X_DEVICE SkinnyTokens(const Nvfp4GemmSkinnyParams& p, uint8_t* memory)
+      : packed(memory), scales(memory + T::column_bytes(p.m, p.k)), m(p.m) {}
+
+  B12X_DEVICE uint8_t* column(int32_t chunk) const { return packed + chunk / T::kColumnChunks * m * T::kColumnBytes; }
+  B12X_DEVICE uint8_t* chunk_scales(int32_t chunk) const { return scales + chunk * m * T::kChunkScaleBytes; }
+};
+
+// Of one chunk. Tokens beyond the last read that one again, and what they get is not used.
+template <class T>
+struct SkinnyTokenChunk {
+  const uint8_t* rows;    // of its column
+  int byte;               // of a row: the chunk's first. A segment's stages need not begin where a column of k does
+  const uint8_t* scales;  // four bytes of each token, kScalePitch apart
+  int last;
+
+  static constexpr int kScalePitch = T::kQuantizes ? T::kChunkScaleBytes : 4 * T::kChunkScaleBytes;
+
+  // `chunk` of the tile, which is `here` of the stage.
+  B12X_DEVICE SkinnyTokenChunk(const SkinnyTokens<T>& tokens, const typename T::Stage& stage, int32_t chunk, int here) {
+    if constexpr (T::kQuantizes) {
+      rows = tokens.column(chunk);
+      byte = chunk % T::kColumnChunks * (kChunkK / 2);
+      scales = tokens.chunk_scales(chunk);
+      last = tokens.m - 1;
+    } else {
+      rows = stage.a[here / T::kColumnChunks];
+      byte = here % T::kColumnChunks * (kChunkK / 2);
+      scales = stage.a_scales[here];
+      last = T::kTokens - 1;  // of a copied tile there are all
+    }
+  }
+  B12X_DEVICE int existing(int token) const { return T::kQuantizes ? min(token, last) : token; }
+  B12X_DEVICE const uint8_t* row(int token, int in_chunk) const {
+    return rows + tile::swizzle128(existing(token) * T::kColumnBytes + byte + in_chunk);
+  }
+  B12X_DEVICE uint32_t scales_of(int token) const {
+    return *reinterpret_cast<const uint32_t*>(scales + existing(token) * kScalePitch);
+  }
+};
+
+// All tokens, whole chunks of them: k that do not exist are zero. All math threads; a barrier has to follow.
+template <class T, typename Input>
+B12X_DEVICE void skinny_quantize_tokens(const Nvfp4GemmSkinnyParams& p, const SkinnyTokens<T>& tokens) {
+  constexpr uint32_t kBlocks = kChunkK / math::kNvfp4Block;  // of a chunk
+  const float given = p.global_scale != nullptr ? *p.global_scale : 1.f;
+  const uint32_t chunks = p.work.units.value;
+  for (uint32_t i = threadIdx.x; i < tokens.m * chunks * kBlocks; i += T::kMathThreads) {
+    const uint32_t token = p.work.units.quotient(i / kBlocks), block = i - token * chunks * kBlocks;
+    const uint32_t first = block * math::kNvfp4Block, chunk = block / kBlocks;
+    math::Nvfp4Block quantized{{0, 0}, 0};
+    if (first < static_cast<uint32_t>(p.k)) {
+      uint32_t words[math::kNvfp4Words<Input>];
+      load_words<Input>(static_cast<const typename Input::Storage*>(p.x) + token * p.x_row_stride + first, true, words);
+      quantized =
+          math::quantize_nvfp4_block<Input>(words, math::nvfp4_scale(p.is_reciprocal != 0 ? __frcp_rn(given) : given));
+    }
+    const uint32_t byte = first % (T::kColumnChunks * kChunkK) / 2;
+    *reinterpret_cast<uint2*>(tokens.column(chunk) + tile::swizzle128(token * T::kColumnBytes + byte)) =
+        quantized.packed;
+    tokens.chunk_scales(chunk)[token * T::kChunkScaleBytes + block % kBlocks] = quantized.scale;
+  }
+}
+
+}  // namespace b12x
