@@ -1,7 +1,7 @@
 """Dense GEMM of FP4 operands: out[l, m, n] = alpha * sum over k of (a sa)[l, m, k] * (b sb)[l, n, k] + bias[n].
 
-`nvfp4_gemm` and `mxfp4_gemm` take a batch first, as PyTorch's functions do; `dense_gemm` is b12x 0.7.2's call, with the
-batch last. Sums are FP32 inside the tensor core; alpha and bias are applied in FP32 (as one fma); the result is rounded
+`nvfp4_gemm` and `mxfp4_gemm` take a batch first, as PyTorch's functions do; `nvfp4_linear` quantises its activations, a
+few of them within the GEMM; `dense_gemm` is b12x 0.7.2's call, with the batch last. Sums are FP32 inside the tensor core; alpha and bias are applied in FP32 (as one fma); the result is rounded
 once, to nearest even.
 """
 
@@ -13,8 +13,9 @@ from typing import Any
 from b12x import runtime
 from b12x._native import function
 from b12x._tensors import Array, as_input, dtype_name, place_of, take
+from b12x.quant import quantize_nvfp4
 
-__all__ = ["dense_gemm", "mxfp4_gemm", "nvfp4_gemm"]
+__all__ = ["dense_gemm", "mxfp4_gemm", "nvfp4_gemm", "nvfp4_linear"]
 
 # Byte-sized dtypes of PyTorch that DLPack or the library does not know: passed as the bytes they are.
 _BYTES = ("float8_e8m0fnu", "float4_e2m1fn_x2")
@@ -48,6 +49,55 @@ def nvfp4_gemm(
     Raises ValueError for a wrong shape, dtype or layout, RuntimeError for a driver's failure.
     """
     return _gemm("nvfp4", a, a_scales, b, b_scales, alpha, out_dtype, out, bias)
+
+
+def nvfp4_linear(
+    x: Array,
+    b: Array,
+    b_scales: Array,
+    global_scale: Array | float | None = None,
+    alpha: Array | float | None = None,
+    out_dtype: Any = None,
+    out: Array | None = None,
+    bias: Array | None = None,
+    global_scale_is_reciprocal: bool = False,
+) -> Array:
+    """Quantises activations to NVFP4 and multiplies them: quantize_nvfp4, then nvfp4_gemm, with the same bits.
+
+    Up to 8 rows it is one launch, as long as x quantised (m * k * 9 / 16 bytes) fits into 27 KB, its type is that of
+    the output or the output is float32, and its rows start at multiples of 16 bytes; else it is two.
+
+    x: bfloat16 or float16 (float32 in two launches) [m, k]; rows may be apart. k is a multiple of 32.
+    b, b_scales, bias: as in nvfp4_gemm, of one matrix.
+    global_scale: what x is quantised with, float32 array of one element beside x, or a number: a checkpoint's
+        input_scale. None is 1.
+    alpha: as in nvfp4_gemm; it has to hold the global scale: input_scale * weight_scale_2 of a checkpoint.
+    out_dtype: x's type (default, if it is a 16-bit one), or as in nvfp4_gemm.
+    out: [m, n] array to write, as in nvfp4_gemm. None allocates one.
+    global_scale_is_reciprocal: global_scale holds its reciprocal, 2688 / amax. alpha does not follow.
+
+    Returns out, in x's framework.
+    Raises ValueError for a wrong shape, dtype or layout, RuntimeError for a driver's failure.
+    """
+    x, maker = take("nvfp4_linear: x", x)
+    b = as_input("nvfp4_linear: b", _as_bytes(b))
+    if len(x.shape) != 2 or len(b.shape) != 2:
+        raise ValueError(f"nvfp4_linear: x, b have shapes {list(x.shape)}, {list(b.shape)}, want [m, k], [n, k / 2]")
+    if global_scale is None:
+        global_scale = 1.0
+    if isinstance(global_scale, (int, float)):
+        global_scale = maker.scalar(float(global_scale))
+    if out is None:
+        own = dtype_name(x.dtype)
+        default = own if own in ("bfloat16", "float16") else maker.default_out_dtype
+        shape = (int(x.shape[0]), int(b.shape[0]))
+        out = maker.empty(shape, dtype_name(out_dtype) if out_dtype is not None else default)
+    if function("gemm_quantizes")(x, b, out):
+        return _gemm(
+            "nvfp4", x, None, b, b_scales, alpha, out_dtype, out, bias, global_scale, global_scale_is_reciprocal
+        )
+    packed, scales, _ = quantize_nvfp4(x, global_scale, global_scale_is_reciprocal=global_scale_is_reciprocal)
+    return _gemm("nvfp4", packed, scales, b, b_scales, alpha, out_dtype, out, bias)
 
 
 def mxfp4_gemm(
@@ -142,20 +192,21 @@ def dense_gemm(
 def _gemm(
     scale_format: str,
     a: Array,
-    a_scales: Array,
+    a_scales: Array | None,
     b: Array,
     b_scales: Array,
     alpha: Array | float | None,
     out_dtype: Any,
     out: Array | None,
     bias: Array | None,
+    a_global_scale: Array | None = None,
+    scale_is_reciprocal: bool = False,
 ) -> Array:
+    """a with scales is packed; without, it holds values to quantise with a_global_scale."""
     a, maker = take("gemm: a", _as_bytes(a))
-    a_scales, b, b_scales = (
-        as_input("gemm: a_scales", _as_bytes(a_scales)),
-        as_input("gemm: b", _as_bytes(b)),
-        as_input("gemm: b_scales", _as_bytes(b_scales)),
-    )
+    if a_scales is not None:
+        a_scales = as_input("gemm: a_scales", _as_bytes(a_scales))
+    b, b_scales = as_input("gemm: b", _as_bytes(b)), as_input("gemm: b_scales", _as_bytes(b_scales))
     *batches, m, _ = _sizes("a", a)
     *_, n, _ = _sizes("b", b)
     if out is None:
@@ -167,7 +218,9 @@ def _gemm(
     if bias is not None:
         bias = as_input("gemm: bias", bias)
     runtime.announce(*place_of(a))
-    function("gemm")(a, a_scales, b, b_scales, alpha, bias, out, scale_format)
+    if a_global_scale is not None:
+        a_global_scale = as_input("gemm: a_global_scale", a_global_scale)
+    function("gemm")(a, a_scales, a_global_scale, b, b_scales, alpha, bias, out, scale_format, scale_is_reciprocal)
     return out
 
 

@@ -141,39 +141,62 @@ Fp4Format format_of(const ffi::String& name) {
   throw Error(ErrorKind::kArgument, "gemm: format is '" + std::string(name) + "', want nvfp4 or mxfp4");
 }
 
-// a and b are [rows, k / 2] or [l, rows, k / 2]; what does not fit is refused by run_gemm.
-void gemm(ffi::TensorView a, ffi::TensorView a_scales, ffi::TensorView b, ffi::TensorView b_scales,
-          OptionalTensor alpha, OptionalTensor bias, ffi::TensorView out, ffi::String format) {
+// a and b are [rows, k / 2] or [l, rows, k / 2], or a is [rows, k] of values to quantise; what does not fit is refused
+// by run_gemm.
+GemmProblem problem_of(const TensorView& a, const TensorView& b, DType out, const ffi::String& format,
+                       bool scale_is_reciprocal) {
+  const bool is_batch = a.rank == 3, is_packed = a.dtype != DType::kBf16 && a.dtype != DType::kF16;
+  return {.m = a.shape[is_batch],
+          .n = b.shape[b.rank == 3],
+          .k = (is_packed ? 2 : 1) * a.shape[1 + is_batch],
+          .l = is_batch ? a.shape[0] : 1,
+          .out_dtype = out,
+          .format = format_of(format),
+          .a_dtype = is_packed ? DType::kU8 : a.dtype,
+          .a_scale_is_reciprocal = scale_is_reciprocal};
+}
+
+// a_scales: of packed a. a_global_scale: of values.
+void gemm(ffi::TensorView a, OptionalTensor a_scales, OptionalTensor a_global_scale, ffi::TensorView b,
+          ffi::TensorView b_scales, OptionalTensor alpha, OptionalTensor bias, ffi::TensorView out, ffi::String format,
+          bool scale_is_reciprocal) {
   with_errors([&] {
     GemmArgs args{.a = view_of("gemm: a", a),
-                  .a_scales = view_of("gemm: a_scales", a_scales),
+                  .a_scales = {},
                   .b = view_of("gemm: b", b),
                   .b_scales = view_of("gemm: b_scales", b_scales),
                   .alpha = {},
                   .bias = {},
                   .out = view_of("gemm: out", out)};
-    std::vector<TensorView> tensors{args.a, args.a_scales, args.b, args.b_scales, args.out};
-    if (alpha.has_value()) {
-      args.alpha = view_of("gemm: alpha", *alpha);
-      tensors.push_back(args.alpha);
-    }
-    if (bias.has_value()) {
-      args.bias = view_of("gemm: bias", *bias);
-      tensors.push_back(args.bias);
-    }
+    std::vector<TensorView> tensors{args.a, args.b, args.b_scales, args.out};
+    const auto take = [&](TensorView& into, const char* name, const OptionalTensor& tensor) {
+      if (!tensor.has_value()) return;
+      into = view_of(name, *tensor);
+      tensors.push_back(into);
+    };
+    take(args.a_scales, "gemm: a_scales", a_scales);
+    take(args.a_global_scale, "gemm: a_global_scale", a_global_scale);
+    take(args.alpha, "gemm: alpha", alpha);
+    take(args.bias, "gemm: bias", bias);
     static auto& pool = *new WorkspacePool("gemm");
     run_on(tensors, [&](const Stream& stream) {
-      const bool is_batch = args.a.rank == 3;
-      const GemmPlan plan = plan_gemm({.m = args.a.shape[is_batch],
-                                       .n = args.b.shape[args.b.rank == 3],
-                                       .k = 2 * args.a.shape[1 + is_batch],
-                                       .l = is_batch ? args.a.shape[0] : 1,
-                                       .out_dtype = args.out.dtype,
-                                       .format = format_of(format)},
-                                      stream.device.info());
+      const GemmPlan plan =
+          plan_gemm(problem_of(args.a, args.b, args.out.dtype, format, scale_is_reciprocal), stream.device.info());
       load(plan, stream.device);
       run_gemm(plan, args, pool.get(stream, plan.workspace_bytes), stream);
     });
+  });
+}
+
+// Whether one launch quantises `a`, as it lies in memory, and multiplies it by NVFP4 b.
+bool gemm_quantizes(ffi::TensorView a, ffi::TensorView b, ffi::TensorView out) {
+  return with_errors([&] {
+    const TensorView values = view_of("gemm: a", a);
+    if (values.rank != 2 || (values.dtype != DType::kBf16 && values.dtype != DType::kF16)) return false;
+    const bool is_aligned = reinterpret_cast<uintptr_t>(values.data) % 16 == 0 && values.strides[1] == 1 &&
+                            (values.shape[0] <= 1 || values.strides[0] % 8 == 0);
+    if (!is_aligned) return false;
+    return can_quantize_a(problem_of(values, view_of("gemm: b", b), view_of("gemm: out", out).dtype, "nvfp4", false));
   });
 }
 
@@ -214,15 +237,14 @@ void reset_kernel_stats_of(ffi::String place, int64_t ordinal) {
   with_errors([&] { reset_kernel_stats(drivers().device(memory_of(place, ordinal))); });
 }
 
-GemmProblem problem_of(int64_t m, int64_t n, int64_t k, int64_t l, const ffi::String& out, const ffi::String& format) {
-  GemmProblem problem{.m = m, .n = n, .k = k, .l = l, .out_dtype = DType::kBf16, .format = format_of(format)};
-  for (const DType dtype : {DType::kBf16, DType::kF16, DType::kF32}) {
-    if (out == name_of(dtype)) {
-      problem.out_dtype = dtype;
-      return problem;
-    }
+DType dtype_of(const char* name, const ffi::String& given, std::initializer_list<DType> known) {
+  std::string wanted;
+  for (const DType dtype : known) {
+    if (given == name_of(dtype)) return dtype;
+    wanted += std::string(wanted.empty() ? "" : ", ") + name_of(dtype);
   }
-  throw Error(ErrorKind::kArgument, "gemm: out is '" + std::string(out) + "', want bfloat16, float16 or float32");
+  throw Error(ErrorKind::kArgument,
+              "gemm: " + std::string(name) + " is '" + std::string(given) + "', want one of " + wanted);
 }
 
 // (kernel, plan as one line, {tile m, n, k, stages, tiles, shared tiles, blocks, threads, shared bytes, workspace
@@ -243,12 +265,19 @@ PlanRow row_of(const GemmPlan& plan, const DeviceInfo& card) {
 using CandidateRow = ffi::Tuple<ffi::String, bool, bool, ffi::String, ffi::Optional<PlanRow>>;
 
 ffi::Array<CandidateRow> gemm_plans(int64_t m, int64_t n, int64_t k, int64_t l, ffi::String out, ffi::String format,
-                                    int64_t sm_count) {
+                                    ffi::String a, int64_t sm_count) {
   return with_errors([&] {
+    const GemmProblem problem{.m = m,
+                              .n = n,
+                              .k = k,
+                              .l = l,
+                              .out_dtype = dtype_of("out", out, {DType::kBf16, DType::kF16, DType::kF32}),
+                              .format = format_of(format),
+                              .a_dtype = dtype_of("a", a, {DType::kU8, DType::kBf16, DType::kF16})};
     const DeviceInfo card{
         .name = "", .compute_capability = 120, .sm_count = static_cast<int>(sm_count), .shared_bytes_per_block = 0};
     ffi::Array<CandidateRow> rows;
-    for (const GemmCandidate& candidate : gemm_candidates(problem_of(m, n, k, l, out, format), card)) {
+    for (const GemmCandidate& candidate : gemm_candidates(problem, card)) {
       ffi::Optional<PlanRow> plan;
       if (candidate.can_run) plan = row_of(candidate.plan, card);
       rows.push_back(CandidateRow(ffi::String(candidate.name), candidate.can_run, candidate.is_chosen,
@@ -268,6 +297,7 @@ TVM_FFI_DLL_EXPORT_TYPED_FUNC(global_scale, global_scale);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(quantize, quantize);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(quantize_mxfp8, quantize_mxfp8);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(gemm, gemm);
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(gemm_quantizes, gemm_quantizes);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(select_driver, select_driver);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(device_info, device_info);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(kernel_stats, kernel_stats_of);

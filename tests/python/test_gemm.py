@@ -67,6 +67,55 @@ def test_numpy() -> None:
         b12x.gemm.nvfp4_gemm(*arrays, out_dtype="bfloat16")
 
 
+@pytest.mark.parametrize(
+    ("m", "dtype", "out", "launches"),
+    [
+        (1, torch.bfloat16, None, 1),
+        (8, torch.bfloat16, "float32", 1),
+        (3, torch.float16, None, 1),
+        (5, torch.float16, "bfloat16", 2),  # no kernel of its own
+        (9, torch.bfloat16, None, 2),
+        (4, torch.float32, None, 2),
+    ],
+)
+@pytest.mark.parametrize("is_reciprocal", [False, True])
+def test_linear_has_the_bits_of_two_launches(m, dtype, out, launches, is_reciprocal) -> None:
+    x = torch.randn(m, 352, generator=torch.Generator().manual_seed(m)).to(dtype)
+    b, b_scales, b_gs, _ = operand(72, 352, 2)
+    bias, scale = torch.randn(72), torch.tensor([64.0 if is_reciprocal else 0.013])
+    packed, scales, _ = b12x.quant.quantize_nvfp4(x, scale, global_scale_is_reciprocal=is_reciprocal)
+    want_dtype = out or ("bfloat16" if dtype == torch.float32 else str(dtype).removeprefix("torch."))
+    want = b12x.gemm.nvfp4_gemm(packed, scales, b, b_scales, b_gs, out_dtype=want_dtype, bias=bias)
+    b12x.runtime.reset_kernel_stats()
+    got = b12x.gemm.nvfp4_linear(
+        x, b, b_scales, scale, b_gs, out_dtype=out, bias=bias, global_scale_is_reciprocal=is_reciprocal
+    )
+    assert got.dtype == want.dtype
+    assert torch.equal(got, want)
+    assert sum(row["calls"] for row in b12x.runtime.kernel_stats()) == launches
+
+
+def test_linear_of_rows_apart_numpy_and_without_a_scale() -> None:
+    wide = torch.randn(4, 3 * 128).to(torch.float16)
+    b, b_scales, _, _ = operand(16, 128, 2)
+    for first, launches in ((128, 1), (129, 2)):  # rows that start at 16 bytes, and rows that do not
+        x = wide[:, first : first + 128]
+        packed, scales, _ = b12x.quant.quantize_nvfp4(x, 1.0)
+        want = b12x.gemm.nvfp4_gemm(packed, scales, b, b_scales, 0.5, out_dtype="float16")
+        b12x.runtime.reset_kernel_stats()
+        out = torch.empty(4, 16, dtype=torch.float16)
+        assert b12x.gemm.nvfp4_linear(x, b, b_scales, alpha=0.5, out=out) is out
+        assert torch.equal(out, want)
+        assert sum(row["calls"] for row in b12x.runtime.kernel_stats()) == launches
+        got = b12x.gemm.nvfp4_linear(x.numpy(), b.numpy(), b_scales.numpy(), alpha=0.5)
+        assert isinstance(got, np.ndarray)
+        assert np.array_equal(got, want.numpy())
+    with pytest.raises(ValueError, match=r"nvfp4_linear: x, b have shapes \[128\], \[16, 64\], want \[m, k\]"):
+        b12x.gemm.nvfp4_linear(wide[0, :128], b, b_scales)
+    with pytest.raises(ValueError, match=r"gemm: b has shape \[16, 64\], want \[16, 32\] = n, k / 2"):
+        b12x.gemm.nvfp4_linear(wide[:, :64], b, b_scales)
+
+
 def batch(rows: int, k: int, seeds: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(packed [l, rows, k / 2], scales, FP64 values) with global scale 1."""
     parts = [operand(rows, k, seed) for seed in seeds]

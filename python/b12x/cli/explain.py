@@ -37,22 +37,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--l", type=int, default=1, help="batches (default: 1)")
     parser.add_argument("--out", default="bfloat16", choices=("bfloat16", "float16", "float32"), help="output type")
     parser.add_argument("--format", default="nvfp4", choices=("nvfp4", "mxfp4"), help="of both operands")
+    parser.add_argument(
+        "--a", default="uint8", choices=("uint8", "bfloat16", "float16"), help="type of A: packed, or quantised inside"
+    )
     parser.add_argument("--gpu", default="rtx-pro-6000", choices=tuple(SMS), help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     record = explain_gemm(
-        arguments.m, arguments.n, arguments.k, arguments.l, arguments.out, arguments.format, arguments.gpu
+        arguments.m, arguments.n, arguments.k, arguments.l, arguments.out, arguments.format, arguments.gpu, arguments.a
     )
     print(json.dumps(record, indent=1) if arguments.json else render(record))
     return 0
 
 
-def explain_gemm(m: int, n: int, k: int, l: int, out: str, scale_format: str, gpu: str) -> dict[str, Any]:  # noqa: E741
+def explain_gemm(
+    m: int,
+    n: int,
+    k: int,
+    l: int,  # noqa: E741
+    out: str,
+    scale_format: str,
+    gpu: str,
+    a: str = "uint8",
+) -> dict[str, Any]:
     """The chosen plan and all candidates. Raises ValueError for sizes that no kernel can do."""
     candidates: list[dict[str, Any]] = []
-    for name, can_run, is_chosen, reason, plan in function("gemm_plans")(m, n, k, l, out, scale_format, SMS[gpu]):
+    for name, can_run, is_chosen, reason, plan in function("gemm_plans")(m, n, k, l, out, scale_format, a, SMS[gpu]):
         candidate = {"name": str(name), "can_run": bool(can_run), "chosen": bool(is_chosen), "reason": str(reason)}
         if plan is not None:
             kernel, line, sizes, costs, waves, balance = plan
@@ -64,7 +76,8 @@ def explain_gemm(m: int, n: int, k: int, l: int, out: str, scale_format: str, gp
             candidate |= dict(zip(_PLAN, map(int, sizes), strict=True)) | dict(zip(_COST, map(int, costs), strict=True))
             candidate |= {"waves": float(waves), "balance": float(balance)}
         candidates.append(candidate)
-    problem = {"m": m, "n": n, "k": k, "l": l, "out": out, "format": scale_format, "gpu": gpu, "sms": SMS[gpu]}
+    problem = {"m": m, "n": n, "k": k, "l": l, "a": a, "out": out, "format": scale_format}
+    problem |= {"gpu": gpu, "sms": SMS[gpu]}
     return {"problem": problem, "chosen": next(c for c in candidates if c["chosen"]), "candidates": candidates}
 
 
