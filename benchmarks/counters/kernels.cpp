@@ -88,6 +88,28 @@ void multiply(int64_t m, int64_t n, int64_t k, DType out_dtype, const Stream& st
   std::printf("%s\n", to_string(plan).c_str());
 }
 
+void quantize_and_multiply(int64_t m, int64_t n, int64_t k, DType dtype, const Stream& stream) {
+  const Device& device = stream.device;
+  const Nvfp4 b = quantize(n, k, DType::kBf16, QuantizeInput::kPlain, stream);
+  const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype, .a_dtype = dtype}, device.info());
+  load(plan, device);
+  const std::vector<uint8_t> values = numbers(m * k, dtype);
+  DeviceBuffer x(device, values.size());
+  x.upload(values.data(), x.bytes());
+  const DeviceBuffer c(device, m * n * bytes_of(dtype));
+  const DeviceBuffer workspace = scratch(plan.workspace_bytes, stream);
+  run_gemm(plan,
+           {.a = view(x, dtype, device, {m, k}),
+            .a_scales = {},
+            .b = view(b.packed, DType::kU8, device, {n, k / 2}),
+            .b_scales = view(b.scales, DType::kU8, device, {nvfp4_scale_bytes(n, k)}),
+            .alpha = {},
+            .out = view(c, dtype, device, {m, n})},
+           {workspace.data(), workspace.bytes()}, stream);
+  check_status(stream);
+  std::printf("%s\n", to_string(plan).c_str());
+}
+
 void run(const char* driver) {
   const Stream stream{Device::open(driver)};
   for (const DType dtype : {DType::kBf16, DType::kF16, DType::kF32}) {
@@ -96,6 +118,7 @@ void run(const char* driver) {
   }
   for (const DType dtype : {DType::kBf16, DType::kF16}) {
     multiply(8, 512, 1024, dtype, stream);
+    quantize_and_multiply(8, 512, 1024, dtype, stream);
     multiply(64, 512, 1024, dtype, stream);
     multiply(256, 512, 1024, dtype, stream);
   }

@@ -4,7 +4,7 @@
 //   x [m, k], 16 bits --16-byte loads--> blocks of 16 --quantise--> packed [column of 256 k][token][128 bytes],
 //   swizzled
 //                                                                   scales [chunk of 64 k][token][4]
-//   a thread takes a block, all math threads together m * k / 16 of them, while the first weights are on their way
+//   a thread takes a block at a time, while the first weights are on their way
 //
 // The values and scales are those of nvfp4_quantize.cuh, bit for bit.
 #pragma once
@@ -66,23 +66,31 @@ struct SkinnyTokenChunk {
   }
 };
 
-// All tokens, whole chunks of them: k that do not exist are zero. All math threads; a barrier has to follow.
+// What the block's segments need of all tokens: of whole tiles every chunk, of shared ones those of its part, which may
+// pass from the end of a tile to the beginning of the next. k that do not exist are zero. All math threads; a barrier
+// has to follow.
 template <class T, typename Input>
 B12X_DEVICE void skinny_quantize_tokens(const Nvfp4GemmSkinnyParams& p, const SkinnyTokens<T>& tokens) {
-  constexpr uint32_t kBlocks = kChunkK / math::kNvfp4Block;  // of a chunk
+  constexpr int kBlocks = kChunkK / math::kNvfp4Block;  // of a chunk
   const float given = p.global_scale != nullptr ? *p.global_scale : 1.f;
-  const uint32_t chunks = p.work.units.value;
-  for (uint32_t i = threadIdx.x; i < tokens.m * chunks * kBlocks; i += T::kMathThreads) {
-    const uint32_t token = p.work.units.quotient(i / kBlocks), block = i - token * chunks * kBlocks;
-    const uint32_t first = block * math::kNvfp4Block, chunk = block / kBlocks;
+  const int32_t unit = p.work.begin(blockIdx.x), all = p.work.tile_units();
+  const bool has_whole = static_cast<int32_t>(blockIdx.x) < p.work.whole_tiles;
+  const int32_t begin = has_whole ? 0 : unit - p.work.tile_of(unit) * all;
+  const int32_t of_token = kBlocks * (has_whole ? all : min(p.work.begin(blockIdx.x + 1) - unit, all));
+  int token = 0;
+  for (int block = static_cast<int>(threadIdx.x);; block += T::kMathThreads) {
+    for (; block >= of_token && token < tokens.m; ++token) block -= of_token;
+    if (token >= tokens.m) return;
+    const int32_t turned = begin + block / kBlocks, chunk = turned < all ? turned : turned - all;
+    const int32_t k = chunk * kChunkK + block % kBlocks * math::kNvfp4Block;
     math::Nvfp4Block quantized{{0, 0}, 0};
-    if (first < static_cast<uint32_t>(p.k)) {
+    if (k < p.k) {
       uint32_t words[math::kNvfp4Words<Input>];
-      load_words<Input>(static_cast<const typename Input::Storage*>(p.x) + token * p.x_row_stride + first, true, words);
+      load_words<Input>(static_cast<const typename Input::Storage*>(p.x) + token * p.x_row_stride + k, true, words);
       quantized =
           math::quantize_nvfp4_block<Input>(words, math::nvfp4_scale(p.is_reciprocal != 0 ? __frcp_rn(given) : given));
     }
-    const uint32_t byte = first % (T::kColumnChunks * kChunkK) / 2;
+    const int byte = k % (T::kColumnChunks * kChunkK) / 2;
     *reinterpret_cast<uint2*>(tokens.column(chunk) + tile::swizzle128(token * T::kColumnBytes + byte)) =
         quantized.packed;
     tokens.chunk_scales(chunk)[token * T::kChunkScaleBytes + block % kBlocks] = quantized.scale;

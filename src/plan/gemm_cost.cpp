@@ -40,13 +40,14 @@ GemmCost gemm_cost(const GemmPlan& plan, const DeviceInfo& device) {
   const int64_t a_row = quantizes ? p.k * static_cast<int64_t>(bytes_of(p.a_dtype)) : packed_row;
   cost.compulsory_bytes = p.l * (p.m * a_row + p.n * packed_row) + out_bytes;
 
-  // Copies stop at the matrix's edge; a block that quantises reads all of a, once. Scales come by atoms of 128 rows,
-  // those of few tokens by lines of 16 bytes, of narrow tiles by their rows.
+  // Copies stop at the matrix's edge. Values are read once for a tile, or by a block with whole tiles once for all.
+  // Scales come by atoms of 128 rows, those of few tokens by lines of 16 bytes, of narrow tiles by their rows.
+  const bool is_shared = plan.shared_tiles == plan.tiles;
   const bool is_skinny = plan.family == GemmKernel::kSkinny;
   const int64_t column_tiles = is_skinny ? plan.tiles / p.l : ceil_div(p.n, plan.tile_n);
   const int64_t a_scale_rows = is_skinny ? 4 * plan.tile_m : 128;
   const int64_t b_scale_rows = is_skinny ? plan.tile_n : ceil_div(plan.tile_n, 128) * 128;
-  const int64_t a_bytes = quantizes ? plan.launch.grid[0] * p.m * a_row
+  const int64_t a_bytes = quantizes ? (is_shared ? plan.tiles : plan.launch.grid[0]) * p.m * a_row
                                     : column_tiles * (p.m * p.k / 2 + row_tiles * a_scale_rows * scales_k);
   const int64_t b_bytes = row_tiles * (p.n * p.k / 2 + column_tiles * b_scale_rows * scales_k);
   cost.read_bytes = p.l * (a_bytes + b_bytes);

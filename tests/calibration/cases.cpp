@@ -181,7 +181,8 @@ std::vector<uint8_t> run_mxfp8_case(const Device& device, DType dtype, int64_t r
   return bytes;
 }
 
-std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m, int64_t n, int64_t k) {
+// `quantizes`: A comes as values of the output's type.
+std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m, int64_t n, int64_t k, bool quantizes) {
   const Stream stream{device};
   const reference::Nvfp4 a_host = reference::hard_operand(m, k, m, true);
   const reference::Nvfp4 b_host = reference::hard_operand(n, k, 1000 + n + k, false);
@@ -190,17 +191,25 @@ std::vector<uint8_t> run_gemm_case(const Device& device, DType dtype, int64_t m,
   const Array b_scales(device, DType::kU8, {nvfp4_scale_bytes(n, k)}, b_host.scales);
   const Array alpha(device, DType::kF32, {1}, bytes_of_value(dtype == DType::kF16 ? 2e-7f : 0.0021f));
   const Array out(device, dtype, {m, n});
-  const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype}, device.info());
+  std::vector<float> finite(m * k);  // NaN would be all that a row comes to
+  Random random(m + k);
+  for (float& value : finite) value = random.value();
+  const Array x(device, dtype, {m, k}, encode(finite, dtype));
+  const Array gs(device, DType::kF32, {1}, bytes_of_value(0.037f));
+  GemmProblem problem{.m = m, .n = n, .k = k, .out_dtype = dtype};
+  if (quantizes) problem.a_dtype = dtype;
+  const GemmPlan plan = plan_gemm(problem, device.info());
   load(plan, device);
   const DeviceBuffer workspace(device, plan.workspace_bytes);
   workspace_init({workspace.data(), workspace.bytes()}, stream);
   run_gemm(plan,
-           {.a = a.view,
-            .a_scales = a_scales.view,
+           {.a = quantizes ? x.view : a.view,
+            .a_scales = quantizes ? TensorView{} : a_scales.view,
             .b = b.view,
             .b_scales = b_scales.view,
             .alpha = alpha.view,
             .bias = {},
+            .a_global_scale = quantizes ? gs.view : TensorView{},
             .out = out.view},
            {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);
@@ -248,9 +257,16 @@ std::vector<Case> all_cases() {
   for (const DType dtype : {DType::kBf16, DType::kF16}) {
     for (const auto& [n, k] : {Shape{136, 192}, {8, 64}, {264, 1152}}) {
       for (const int64_t m : {1, 7, 16, 17, 32, 33, 64, 65, 128, 200}) {
-        cases.push_back({std::string("gemm ") + name_of(dtype) + " m=" + std::to_string(m) + " n=" + std::to_string(n) +
-                             " k=" + std::to_string(k),
-                         [=, n = n, k = k](const Device& device) { return run_gemm_case(device, dtype, m, n, k); }});
+        cases.push_back(
+            {std::string("gemm ") + name_of(dtype) + " m=" + std::to_string(m) + " n=" + std::to_string(n) +
+                 " k=" + std::to_string(k),
+             [=, n = n, k = k](const Device& device) { return run_gemm_case(device, dtype, m, n, k, false); }});
+      }
+      for (const int64_t m : {1, 7}) {
+        cases.push_back(
+            {std::string("gemm quantising ") + name_of(dtype) + " m=" + std::to_string(m) + " n=" + std::to_string(n) +
+                 " k=" + std::to_string(k),
+             [=, n = n, k = k](const Device& device) { return run_gemm_case(device, dtype, m, n, k, true); }});
       }
     }
   }

@@ -119,6 +119,50 @@ void run_mxfp8(const Device& device, DType dtype) {
   }
 }
 
+// Values that a GEMM has made, scaled by the amax kernel and quantised by the next GEMM, all without a wait in between.
+void run_linear(const Device& device, DType x_dtype, DType out_dtype, int64_t n, int64_t k, int sms) {
+  constexpr int64_t m = 7, depth = 64;
+  DeviceInfo card = device.info();
+  card.sm_count = sms;
+  const GemmPlan make = plan_gemm({.m = m, .n = k, .k = depth, .out_dtype = x_dtype}, card);
+  GlobalScalePlan amax = plan_global_scale({.rows = m, .cols = k, .dtype = x_dtype}, card);
+  amax.launch.overlaps_previous = true;
+  const GemmPlan linear = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = out_dtype, .a_dtype = x_dtype}, card);
+  load(make, device), load(amax, device), load(linear, device);
+
+  const Stream stream{device};
+  const DeviceBuffer a = filled(device, m * depth / 2, 0xFF), w = filled(device, k * depth / 2, 0xFF);
+  const DeviceBuffer a_scales = filled(device, nvfp4_scale_bytes(m, depth), 0x3F);
+  const DeviceBuffer w_scales = filled(device, nvfp4_scale_bytes(k, depth), 0x3F);
+  const DeviceBuffer b = filled(device, n * k / 2, 0xFF), b_scales = filled(device, nvfp4_scale_bytes(n, k), 0x3F);
+  const DeviceBuffer x(device, m * k * bytes_of(x_dtype)), scale(device, 4), out(device, m * n * bytes_of(out_dtype));
+  const DeviceBuffer memories[] = {
+      {device, make.workspace_bytes + 256}, {device, 256}, {device, linear.workspace_bytes + 256}};
+  const auto workspace = [&](int i) { return Workspace{memories[i].data(), memories[i].bytes()}; };
+  for (int i = 0; i < 3; ++i) workspace_init(workspace(i), stream);
+  const TensorView values = view(x, x_dtype, {m, k}), gs = view(scale, DType::kF32, {1});
+  for (int turn = 0; turn < 2; ++turn) {
+    run_gemm(make,
+             {.a = view(a, DType::kU8, {m, depth / 2}),
+              .a_scales = view(a_scales, DType::kU8, {nvfp4_scale_bytes(m, depth)}),
+              .b = view(w, DType::kU8, {k, depth / 2}),
+              .b_scales = view(w_scales, DType::kU8, {nvfp4_scale_bytes(k, depth)}),
+              .alpha = {},
+              .out = values},
+             workspace(0), stream);
+    run_global_scale(amax, {.x = values, .global_scale = gs}, workspace(1), stream);
+    run_gemm(linear,
+             {.a = values,
+              .a_scales = {},
+              .b = view(b, DType::kU8, {n, k / 2}),
+              .b_scales = view(b_scales, DType::kU8, {nvfp4_scale_bytes(n, k)}),
+              .alpha = gs,
+              .a_global_scale = gs,
+              .out = view(out, out_dtype, {m, n})},
+             workspace(2), stream);
+  }
+}
+
 struct Recipe {
   const char* prefix;  // of the entry, without its dtype
   void (*run)(const Device&, DType);
@@ -137,6 +181,16 @@ const Recipe kRecipes[] = {
      [](const Device& d, DType t) {
        run_product(d, {.m = 7, .n = 136, .k = 1600, .out_dtype = t}, 3);
        run_product(d, {.m = 7, .n = 256, .k = 2112, .out_dtype = t}, 3);
+     }},
+    {"b12x_nvfp4_gemm_skinny_quantize_m8_bf16",
+     [](const Device& d, DType t) {
+       run_linear(d, DType::kBf16, t, 136, 1600, 3);
+       run_linear(d, DType::kBf16, t, 256, 2112, 3);
+     }},
+    {"b12x_nvfp4_gemm_skinny_quantize_m8_f16",
+     [](const Device& d, DType t) {
+       run_linear(d, DType::kF16, t, 136, 1600, 3);
+       run_linear(d, DType::kF16, t, 256, 2112, 3);
      }},
     {"b12x_nvfp4_gemm_skinny_m16_",
      [](const Device& d, DType t) {

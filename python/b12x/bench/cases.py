@@ -25,6 +25,10 @@ TOKENS = (1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 8192)
 QUICK_SHAPES = ((4096, 4096), (14336, 4096), (512, 7168))
 QUICK_TOKENS = (1, 8, 32, 128)
 
+# Few tokens, whose activations a GEMM quantises itself.
+LINEAR_SHAPES = ((4096, 4096), (14336, 4096), (4096, 14336), (4608, 4096), (512, 7168))
+LINEAR_TOKENS = (1, 2, 4, 8)
+
 OUT_DTYPES = ("bfloat16", "float16", "float32")
 KINDS = ("plain", "silu_mul", "amax", "mxfp8")
 
@@ -42,6 +46,11 @@ class GemmCase:
     def weight_bytes(self) -> int:
         """Values and scales of B: 9 bytes for 16 elements."""
         return self.n * self.k * 9 // 16
+
+
+@dataclass(frozen=True)
+class LinearCase(GemmCase):
+    """x [m, k], of the output's type, quantised to NVFP4 and multiplied by B [n, k]^T."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,15 @@ def gemm_cases(
         if n % 8 or k % 32:
             raise ValueError(f"shape {n}x{k}: want N x K with N a multiple of 8 and K a multiple of 32")
     return tuple(GemmCase(m, n, k, out) for out in outs for n, k in shapes for m in tokens)
+
+
+def linear_cases(
+    shapes: Sequence[tuple[int, int]], tokens: Sequence[int], outs: Sequence[str] = ("bfloat16",)
+) -> tuple[LinearCase, ...]:
+    """All combinations. Raises ValueError likewise, and for float32, which no one launch quantises."""
+    if "float32" in outs:
+        raise ValueError("float32: want bfloat16 or float16, the type of the activations and of the output")
+    return tuple(LinearCase(c.m, c.n, c.k, c.out) for c in gemm_cases(shapes, tokens, outs))
 
 
 def quant_cases(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from b12x.bench.cases import GemmCase, QuantCase
+from b12x.bench.cases import GemmCase, LinearCase, QuantCase
 from b12x.bench.record import Row
 from b12x.cli.explain import explain_gemm
 from b12x.sim.library import Settings, environment
@@ -64,11 +64,12 @@ def rows(bench: str, cases: Sequence[GemmCase | QuantCase], gpu: str) -> Iterato
     with Worker(gpu) as worker:
         for case in cases:
             answer = worker.ask(bench, case)
-            yield gemm_row(case, answer, gpu) if bench == "gemm" else quant_row(case, answer)
+            yield quant_row(case, answer) if bench == "quant" else gemm_row(case, answer, gpu)
 
 
 def gemm_row(case: GemmCase, answer: dict[str, Any], gpu: str) -> Row:
-    plan = explain_gemm(case.m, case.n, case.k, 1, case.out, "nvfp4", gpu)
+    is_linear = isinstance(case, LinearCase)
+    plan = explain_gemm(case.m, case.n, case.k, 1, case.out, "nvfp4", gpu, case.out if is_linear else "uint8")
     chosen, counters = plan["chosen"], answer["counters"]
     busiest = max(sm["tensor_inst"] for sm in answer["sms"])
     row: Row = {"m": case.m, "n": case.n, "k": case.k, "out": case.out, "kernel": answer["kernel"]}
@@ -76,7 +77,7 @@ def gemm_row(case: GemmCase, answer: dict[str, Any], gpu: str) -> Row:
     row |= {"busy_sms": sum(sm["tensor_inst"] > 0 for sm in answer["sms"])}
     row["balance"] = round(counters["tensor_inst"] / (busiest * len(answer["sms"])), 4)
     row |= {"mma_count": counters["tensor_inst"], "useful_mma_count": chosen["useful_mma_count"]}
-    row["operand_bytes"] = (case.m + case.n) * case.k * 9 // 16
+    row["operand_bytes"] = case.weight_bytes + case.m * case.k * (32 if is_linear else 9) // 16
     row["weight_bytes"] = case.weight_bytes
     row |= _memory(counters, answer)
     row["dram_read_ratio"] = round(counters["dram_read_bytes"] / row["operand_bytes"], 4)

@@ -13,7 +13,7 @@ import torch
 import b12x.gemm
 import b12x.quant
 from b12x._native import function
-from b12x.bench.cases import GemmCase, QuantCase
+from b12x.bench.cases import GemmCase, LinearCase, QuantCase
 from b12x.quant.layout import scale_shape, unswizzle_block_scale
 from b12x.quant.reference import (
     dequantize_nvfp4_reference,
@@ -23,6 +23,7 @@ from b12x.quant.reference import (
 )
 
 ALPHA = 2.0**-6
+SCALE = 2.0**-8  # global, of activations
 MOST_FP4_ERROR = 0.15  # of normal values: rounding to e2m1 alone gives a tenth
 CHECKED_ROWS = 64  # of a result: the whole of a large one would take longer than the benchmark
 
@@ -65,6 +66,23 @@ class Gemm:
         return ((self.out[rows].double() - want).norm() / want.norm()).item()
 
 
+class Linear(Gemm):
+    """Activations in 16 bits, to be quantised with SCALE: in the GEMM where that can be, or always by `two_launches`."""
+
+    def __init__(self, case: LinearCase, device: str) -> None:
+        super().__init__(case, device)
+        self.x = torch.randn(case.m, case.k, device=device).to(self.out.dtype)
+        self.scale = torch.full((1,), SCALE, device=device)
+        self.a = Operand(*b12x.quant.quantize_nvfp4(self.x, self.scale)[:2])  # what `relative_error` multiplies
+
+    def __call__(self) -> None:
+        b12x.gemm.nvfp4_linear(self.x, self.b.packed, self.b.scales, self.scale, self.alpha, out=self.out)
+
+    def two_launches(self) -> None:
+        packed, scales, _ = b12x.quant.quantize_nvfp4(self.x, self.scale)
+        b12x.gemm.nvfp4_gemm(packed, scales, self.b.packed, self.b.scales, self.alpha, out=self.out)
+
+
 class Quant:
     """One input of a case; a call returns the outputs that it has allocated."""
 
@@ -73,7 +91,7 @@ class Quant:
         lead = (case.groups,) if case.groups > 1 else ()
         cols = case.cols * (2 if case.kind == "silu_mul" else 1)
         self.x = torch.randn(*lead, case.rows, cols, device=device).to(getattr(torch, case.dtype))
-        self.scale = torch.full((1,), 2.0**-8, device=device)
+        self.scale = torch.full((1,), SCALE, device=device)
 
     def __call__(self) -> tuple[torch.Tensor, ...]:
         if self.case.kind == "mxfp8":

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    bench: str  # "gemm", "quant"
+    bench: str  # "gemm", "linear", "quant"
     measured: str  # "time", "counters"
     device: str
     driver: str

@@ -37,6 +37,16 @@ _SPREAD = (  # of the work over the card
     Column("SMs busy", 8, lambda row: f"{row['busy_sms']}/{row['sms']}"),
     Column("balance", 7, lambda row: f"{row['balance']:.3f}"),
 )
+_GEMM_COUNTERS = (
+    *_GEMM_NAMES,
+    *_SPREAD,
+    Column("MMAs", 11, lambda row: f"{row['mma_count']:,}"),
+    Column("useful", 7, lambda row: f"{row['useful_mma_count'] / row['mma_count']:.3f}"),
+    Column("DRAM read/operands", 18, lambda row: f"{row['dram_read_ratio']:.3f}"),
+    Column("L2 read/operands", 16, lambda row: f"{row['l2_read_bytes'] / row['operand_bytes']:.3f}"),
+    Column("conflicts", 11, lambda row: f"{row['shared_conflicts']:,}"),
+    Column("instructions", 13, lambda row: f"{row['inst_executed']:,}"),
+)
 _QUANT_NAMES = (
     Column("kind", 8, lambda row: row["kind"]),
     Column("dtype", 8, lambda row: row["dtype"]),
@@ -51,6 +61,15 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("cuBLAS / b12x", 13, lambda row: _pair(row, "{}_ratio", "6.2f")),
         Column("error", 7, lambda row: f"{row['relative_error']:.1e}"),
     ),
+    ("linear", "time"): (
+        *_GEMM_NAMES,
+        Column("b12x us cold/warm", 19, lambda row: _pair(row, "b12x_{}_us", "9.2f")),
+        Column("two launches", 19, lambda row: _pair(row, "two_launches_{}_us", "9.2f")),
+        Column("cuBLAS us cold/warm", 19, lambda row: _pair(row, "cublas_bf16_{}_us", "9.2f")),
+        Column("two / b12x", 13, lambda row: _pair(row, "{}_two_ratio", "6.2f")),
+        Column("cuBLAS / b12x", 13, lambda row: _pair(row, "{}_ratio", "6.2f")),
+        Column("error", 7, lambda row: f"{row['relative_error']:.1e}"),
+    ),
     ("quant", "time"): (
         *_QUANT_NAMES,
         Column("b12x us cold/warm", 19, lambda row: _pair(row, "b12x_{}_us", "9.2f")),
@@ -59,16 +78,8 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("copy GB/s cold/warm", 19, lambda row: _pair(row, "copy_{}_gb_s", "9.0f")),
         Column("copy / b12x", 13, lambda row: _pair(row, "{}_ratio", "6.3f")),
     ),
-    ("gemm", "counters"): (
-        *_GEMM_NAMES,
-        *_SPREAD,
-        Column("MMAs", 11, lambda row: f"{row['mma_count']:,}"),
-        Column("useful", 7, lambda row: f"{row['useful_mma_count'] / row['mma_count']:.3f}"),
-        Column("DRAM read/operands", 18, lambda row: f"{row['dram_read_ratio']:.3f}"),
-        Column("L2 read/operands", 16, lambda row: f"{row['l2_read_bytes'] / row['operand_bytes']:.3f}"),
-        Column("conflicts", 11, lambda row: f"{row['shared_conflicts']:,}"),
-        Column("instructions", 13, lambda row: f"{row['inst_executed']:,}"),
-    ),
+    ("gemm", "counters"): _GEMM_COUNTERS,
+    ("linear", "counters"): _GEMM_COUNTERS,
     ("quant", "counters"): (
         *_QUANT_NAMES,
         *_SPREAD,

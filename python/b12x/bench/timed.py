@@ -1,20 +1,21 @@
 """Rows of a GPU: times of ours beside what else one would run, in one run, in turn (b12x.bench.timing says how).
 
 In: a case. Out: a row. GEMM: cuBLAS in BF16 (torch.mm), and the floor, which reads our weights' bytes and does nothing.
-Quantisation: a device copy that moves as many bytes. Results are checked before they are timed.
+Linear: the quantiser and the GEMM as two launches, too. Quantisation: a device copy that moves as many bytes. Results are checked before they are timed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
 from b12x._native import function
 from b12x.bench import timing
-from b12x.bench.cases import GemmCase, QuantCase
+from b12x.bench.cases import GemmCase, LinearCase, QuantCase
 from b12x.bench.floor import ReadOnly
-from b12x.bench.inputs import Gemm, Quant, calls_of
+from b12x.bench.inputs import Gemm, Linear, Quant, calls_of
 from b12x.bench.record import Row
 
 # Rounding to bf16 gives 1.7e-3, to f16 and f32 less.
@@ -27,7 +28,19 @@ def _stream() -> int:
 
 def gemm_row(case: GemmCase) -> Row:
     """Microseconds of b12x, cuBLAS and the floor, cold and warm; ratios are cuBLAS over b12x."""
-    ours = Gemm(case, "cuda")
+    return _product_row(case, Gemm(case, "cuda"), {})
+
+
+def linear_row(case: LinearCase) -> Row:
+    """The same of 16-bit activations, and of b12x in two launches: the quantiser, then the GEMM."""
+    ours = Linear(case, "cuda")
+    row = _product_row(case, ours, {"two_launches": ours.two_launches})
+    for cache in ("cold", "warm"):
+        row[f"{cache}_two_ratio"] = round(row[f"two_launches_{cache}_us"] / row[f"b12x_{cache}_us"], 3)
+    return row
+
+
+def _product_row(case: GemmCase, ours: Gemm, others: dict[str, Callable[[], None]]) -> Row:
     x, w = (torch.randn(rows, case.k, dtype=torch.bfloat16, device="cuda") for rows in (case.m, case.n))
     y = torch.empty(case.m, case.n, dtype=torch.bfloat16, device="cuda")
     weights = torch.zeros(case.weight_bytes, dtype=torch.uint8, device="cuda")
@@ -41,6 +54,7 @@ def gemm_row(case: GemmCase) -> Row:
         raise RuntimeError(f"{case}: relative error is {error:.2e}, want less than {MOST_ERROR}: not timed")
     calls = {
         "b12x": ours,
+        **others,
         "cublas_bf16": lambda: torch.mm(x, w.T, out=y),
         "read": lambda: read.launch(weights.data_ptr(), case.weight_bytes, sink.data_ptr(), _stream()),
     }

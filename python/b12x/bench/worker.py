@@ -14,8 +14,8 @@ import sys
 
 import torch
 
-from b12x.bench.cases import GemmCase, QuantCase
-from b12x.bench.inputs import Gemm, Quant
+from b12x.bench.cases import GemmCase, LinearCase, QuantCase
+from b12x.bench.inputs import Gemm, Linear, Quant
 from b12x.sim.library import library_path
 
 
@@ -38,11 +38,15 @@ class Counters:
 def answer(counters: Counters, bench: str, case: dict) -> dict:
     if bench == "gemm":
         call: Gemm | Quant = Gemm(GemmCase(**case), "cpu")
+    elif bench == "linear":
+        call = Linear(LinearCase(**case), "cpu")
     else:
         call = Quant(QuantCase(**case), "cpu")
         if not call.is_right():
             raise RuntimeError(f"{call.case}: the kernel's bytes are not the reference's: not counted")
-    (cold,), (warm,) = (counters.of(call, is_l2_cold) for is_l2_cold in (True, False))
+    (cold, *more), (warm, *_) = (counters.of(call, is_l2_cold) for is_l2_cold in (True, False))
+    if more:
+        raise RuntimeError(f"{case}: {len(more) + 1} launches, and one is counted: fewer tokens, or a smaller k")
     return {
         "kernel": cold["name"],
         "counters": cold["counters"],

@@ -1,4 +1,4 @@
-"""`b12x bench gemm | quant`: how fast the kernels are on a GPU, or what they do on the simulator.
+"""`b12x bench gemm | linear | quant`: how fast the kernels are on a GPU, or what they do on the simulator.
 
 In: shapes, types, a driver. Out: a table, and on request a record (JSON) and a plot. A GPU is timed, beside what else
 one would run there; the simulator has no clock that means anything, so its rows are counters.
@@ -22,6 +22,7 @@ examples:
   b12x bench gemm --gpu rtx-5090 --shapes 4096x4096,512x7168 --tokens 1,32,128
   b12x bench gemm --json rows.json --plot time.svg
   b12x bench gemm --from rows.json --plot time.svg  draws what was recorded
+  b12x bench linear --tokens 1,8                    what it gains to quantise activations in the GEMM
   b12x bench quant --kinds plain,mxfp8 --shapes 512x4096,64x128x4096 --dtypes bfloat16,float16
 """
 
@@ -43,20 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     benches = parser.add_subparsers(dest="bench", required=True, metavar="BENCH")
     gemm = benches.add_parser("gemm", help="NVFP4 GEMM beside cuBLAS BF16 and reading the weights")
-    gemm.add_argument(
-        "--shapes",
-        type=_parsed(cases.parse_shapes, (2,), "4096x4096,512x7168"),
-        metavar="NxK,..",
-        help="of B, as weights are stored",
-    )
-    gemm.add_argument("--tokens", type=_parsed(cases.parse_numbers), metavar="M,..", help="rows of A")
-    gemm.add_argument(
-        "--dtypes",
-        type=_parsed(cases.parse_names, cases.OUT_DTYPES),
-        default=("bfloat16",),
-        metavar="TYPE,..",
-        help=f"of the output, some of {','.join(cases.OUT_DTYPES)} (default: bfloat16)",
-    )
+    linear = benches.add_parser("linear", help="a GEMM that quantises its activations, beside two launches and cuBLAS")
+    for product in (gemm, linear):
+        product.add_argument(
+            "--shapes",
+            type=_parsed(cases.parse_shapes, (2,), "4096x4096,512x7168"),
+            metavar="NxK,..",
+            help="of B, as weights are stored",
+        )
+        product.add_argument("--tokens", type=_parsed(cases.parse_numbers), metavar="M,..", help="rows of A")
+        product.add_argument(
+            "--dtypes",
+            type=_parsed(cases.parse_names, cases.OUT_DTYPES),
+            default=("bfloat16",),
+            metavar="TYPE,..",
+            help=f"of the output, some of {','.join(cases.OUT_DTYPES)} (default: bfloat16)",
+        )
     quant = benches.add_parser("quant", help="quantisation kernels beside a device copy of as many bytes")
     quant.add_argument(
         "--shapes",
@@ -76,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TYPE,..",
         help=f"of the input, some of {','.join(cases.OUT_DTYPES)}",
     )
-    for bench in (gemm, quant):
+    for bench in (gemm, linear, quant):
         size = bench.add_mutually_exclusive_group()
         size.add_argument("--quick", action="store_true", help="the small set (default on the simulator)")
         size.add_argument("--full", action="store_true", help="the whole set (default on a GPU)")
@@ -141,7 +144,8 @@ def _measured(arguments: argparse.Namespace) -> record.Record:
 def _timed(bench: str, chosen: Sequence[Any]) -> Iterator[record.Row]:
     from b12x.bench import timed
 
-    yield from map(timed.gemm_row if bench == "gemm" else timed.quant_row, chosen)
+    row_of = {"gemm": timed.gemm_row, "linear": timed.linear_row, "quant": timed.quant_row}
+    yield from map(row_of[bench], chosen)
 
 
 def _cases_of(arguments: argparse.Namespace, is_quick: bool) -> tuple[Any, ...]:
@@ -149,6 +153,11 @@ def _cases_of(arguments: argparse.Namespace, is_quick: bool) -> tuple[Any, ...]:
         shapes = arguments.shapes or (cases.QUICK_SHAPES if is_quick else cases.SHAPES)
         tokens = arguments.tokens or (cases.QUICK_TOKENS if is_quick else cases.TOKENS)
         return cases.gemm_cases(shapes, tokens, arguments.dtypes)
+    if arguments.bench == "linear":
+        shapes = arguments.shapes or (cases.QUICK_SHAPES if is_quick else cases.LINEAR_SHAPES)
+        return cases.linear_cases(
+            shapes, arguments.tokens or cases.LINEAR_TOKENS[:: 2 if is_quick else 1], arguments.dtypes
+        )
     standard = cases.QUICK_QUANT if is_quick else cases.FULL_QUANT
     if arguments.shapes is None:
         return tuple(
