@@ -69,11 +69,14 @@ B12X_DEVICE void nvfp4_amax(const Nvfp4AmaxParams& p) {
   if (warp != 0) return;
   largest = __reduce_max_sync(0xFFFFFFFFu, lane < Traits::kWarps ? of_warps[lane] : 0u);
   if (lane != 0) return;
-  uint32_t* const shared_max = &p.workspace[0];
-  atomicMax(shared_max, largest);
-  // Zero again with the last block.
-  if (ptx::atom_inc_acq_rel_gpu(&p.workspace[1], gridDim.x - 1) != gridDim.x - 1) return;
-  const float amax = __uint_as_float(atomicExch(shared_max, 0u));
+  if (gridDim.x > 1) {  // a block by itself needs no round trips to L2
+    uint32_t* const shared_max = &p.workspace[0];
+    atomicMax(shared_max, largest);
+    // Zero again with the last block.
+    if (ptx::atom_inc_acq_rel_gpu(&p.workspace[1], gridDim.x - 1) != gridDim.x - 1) return;
+    largest = atomicExch(shared_max, 0u);
+  }
+  const float amax = __uint_as_float(largest);
   *p.global_scale = amax > 0.f ? __fdiv_rn(amax, math::kNvfp4AmaxToScale) : 1.f;
 }
 
