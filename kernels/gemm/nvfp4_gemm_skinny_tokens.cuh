@@ -72,28 +72,44 @@ struct SkinnyTokenChunk {
 template <class T, typename Input>
 B12X_DEVICE void skinny_quantize_tokens(const Nvfp4GemmSkinnyParams& p, const SkinnyTokens<T>& tokens) {
   constexpr int kBlocks = kChunkK / math::kNvfp4Block;  // of a chunk
+  constexpr int kWords = math::kNvfp4Words<Input>;
   const float given = p.global_scale != nullptr ? *p.global_scale : 1.f;
   const int32_t unit = p.work.begin(blockIdx.x), all = p.work.tile_units();
   const bool has_whole = static_cast<int32_t>(blockIdx.x) < p.work.whole_tiles;
   const int32_t begin = has_whole ? 0 : unit - p.work.tile_of(unit) * all;
   const int32_t of_token = kBlocks * (has_whole ? all : min(p.work.begin(blockIdx.x + 1) - unit, all));
-  int token = 0;
-  for (int block = static_cast<int>(threadIdx.x);; block += T::kMathThreads) {
+
+  int token = 0, block = static_cast<int>(threadIdx.x);
+  const auto find_token = [&] {
     for (; block >= of_token && token < tokens.m; ++token) block -= of_token;
-    if (token >= tokens.m) return;
-    const int32_t turned = begin + block / kBlocks, chunk = turned < all ? turned : turned - all;
-    const int32_t k = chunk * kChunkK + block % kBlocks * math::kNvfp4Block;
-    math::Nvfp4Block quantized{{0, 0}, 0};
-    if (k < p.k) {
-      uint32_t words[math::kNvfp4Words<Input>];
-      load_words<Input>(static_cast<const typename Input::Storage*>(p.x) + token * p.x_row_stride + k, true, words);
-      quantized =
-          math::quantize_nvfp4_block<Input>(words, math::nvfp4_scale(p.is_reciprocal != 0 ? __frcp_rn(given) : given));
-    }
-    const int byte = k % (T::kColumnChunks * kChunkK) / 2;
-    *reinterpret_cast<uint2*>(tokens.column(chunk) + tile::swizzle128(token * T::kColumnBytes + byte)) =
-        quantized.packed;
-    tokens.chunk_scales(chunk)[token * T::kChunkScaleBytes + block % kBlocks] = quantized.scale;
+  };
+  const auto chunk_of = [&](int of_block) {
+    const int32_t turned = begin + of_block / kBlocks;
+    return turned < all ? turned : turned - all;
+  };
+  const auto k_of = [&](int of_block) { return chunk_of(of_block) * kChunkK + of_block % kBlocks * math::kNvfp4Block; };
+  const auto load = [&](uint32_t (&words)[kWords]) {
+    for (uint32_t& word : words) word = 0;
+    if (token >= tokens.m || k_of(block) >= p.k) return;
+    const auto* row = static_cast<const typename Input::Storage*>(p.x) + token * p.x_row_stride;
+    load_words<Input>(row + k_of(block), true, words);
+  };
+  uint32_t words[kWords];
+  find_token();
+  load(words);
+  const math::Nvfp4Scale scale = math::nvfp4_scale(p.is_reciprocal != 0 ? __frcp_rn(given) : given);
+#pragma unroll 1
+  while (token < tokens.m) {
+    const int row = token, column = block, chunk = chunk_of(column);
+    uint32_t ahead[kWords];  // on its way while this block is quantised
+    block += T::kMathThreads;
+    find_token();
+    load(ahead);
+    const math::Nvfp4Block quantized = math::quantize_nvfp4_block<Input>(words, scale);
+    const int byte = k_of(column) % (T::kColumnChunks * kChunkK) / 2;
+    *reinterpret_cast<uint2*>(tokens.column(chunk) + tile::swizzle128(row * T::kColumnBytes + byte)) = quantized.packed;
+    tokens.chunk_scales(chunk)[row * T::kChunkScaleBytes + column % kBlocks] = quantized.scale;
+    for (int i = 0; i < kWords; ++i) words[i] = ahead[i];
   }
 }
 
