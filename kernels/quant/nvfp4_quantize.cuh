@@ -41,6 +41,7 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
   const uint32_t lane_block = tile::sector_block(static_cast<int32_t>(lane));
   const uint32_t rows = p.rows, blocks = static_cast<uint32_t>(p.cols) / math::kNvfp4Block, atoms_k = p.atoms_k;
 
+  math::Nvfp4Scale scale{};  // none yet
   for (uint32_t unit = blockIdx.x * Traits::kWarps + threadIdx.x / 32; unit < p.units;
        unit += gridDim.x * Traits::kWarps) {
     const uint32_t sector_row = p.units_k.quotient(unit);  // over all groups
@@ -51,7 +52,8 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
     const uint32_t row = first_row + lane_row;
     const uint32_t block = atom_k * tile::kAtomBlocks + lane_block;
     // Used once x is on its way: either takes 0.7 us from DRAM.
-    const float given_scale = p.global_scale != nullptr ? p.global_scale[group * p.global_scale_stride] : 1.f;
+    float given_scale = 1.f;
+    if (p.global_scale != nullptr) given_scale = p.global_scale[group * p.global_scale_stride];
     uint32_t count = rows;
     if (p.row_counts != nullptr) count = max(0, min(p.row_counts[group], p.rows));
 
@@ -69,9 +71,9 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
       load_words<Element>(x + (kSiluMul && p.gate_first == 0 ? p.cols : 0), aligned, words[0]);
       if constexpr (kSiluMul) load_words<Element>(x + (p.gate_first == 0 ? 0 : p.cols), aligned, words[1]);
     };
-    const auto quantize = [&](uint32_t (&words)[kInputs][kWords], const math::Nvfp4Scale& scale) {
+    const auto quantize = [&](uint32_t (&words)[kInputs][kWords], const math::Nvfp4Scale& of_all) {
       if constexpr (kSiluMul) silu_mul<Element>(words[0], words[1]);
-      return math::quantize_nvfp4_block<Element>(words[0], scale);
+      return math::quantize_nvfp4_block<Element>(words[0], of_all);
     };
     // A warp whose blocks all exist and count, as most do, asks that once, and divides by a usual scale without a call.
     if (p.is_aligned != 0 && first_row + tile::sector_row(0, 31) < count &&
@@ -80,8 +82,9 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
       for (uint32_t i = 0; i < kAtoms; ++i) {
         if (i == 0 || i < p.atoms_of_unit) load(i, true, words[i]);
       }
-      const math::Nvfp4Scale scale =
-          math::nvfp4_scale(p.is_reciprocal != 0 ? math::reciprocal(given_scale) : given_scale);
+      if (!scale.is_usual() || p.global_scale_stride != 0) {
+        scale = math::nvfp4_scale(p.is_reciprocal != 0 ? math::reciprocal(given_scale) : given_scale);
+      }
       if (scale.is_usual()) {
 #pragma unroll  // words stay in registers
         for (uint32_t i = 0; i < kAtoms; ++i) {
