@@ -36,14 +36,15 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
   ptx::griddepcontrol_launch_dependents();
   ptx::griddepcontrol_wait();
 
-  const uint32_t lane = threadIdx.x % 32;
-  const uint32_t lane_row = tile::sector_row(0, static_cast<int32_t>(lane));
-  const uint32_t lane_block = tile::sector_block(static_cast<int32_t>(lane));
   const uint32_t rows = p.rows, blocks = static_cast<uint32_t>(p.cols) / math::kNvfp4Block, atoms_k = p.atoms_k;
 
   math::Nvfp4Scale scale{};  // none yet
   for (uint32_t unit = blockIdx.x * Traits::kWarps + threadIdx.x / 32; unit < p.units;
        unit += gridDim.x * Traits::kWarps) {
+    // In here, or they would hold registers that SiLU wants.
+    const uint32_t lane = threadIdx.x % 32;
+    const uint32_t lane_row = tile::sector_row(0, static_cast<int32_t>(lane));
+    const uint32_t lane_block = tile::sector_block(static_cast<int32_t>(lane));
     const uint32_t sector_row = p.units_k.quotient(unit);  // over all groups
     const uint32_t atom_k = (unit - sector_row * p.units_k.value) * p.atoms_of_unit;
     const uint32_t group = p.sector_rows_of_group.quotient(sector_row);
@@ -51,9 +52,6 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
     const uint32_t first_row = row_sector / tile::kAtomSectors * tile::kAtomRows + row_sector % tile::kAtomSectors * 2;
     const uint32_t row = first_row + lane_row;
     const uint32_t block = atom_k * tile::kAtomBlocks + lane_block;
-    // Used once x is on its way: either takes 0.7 us from DRAM.
-    float given_scale = 1.f;
-    if (p.global_scale != nullptr) given_scale = p.global_scale[group * p.global_scale_stride];
     uint32_t count = rows;
     if (p.row_counts != nullptr) count = max(0, min(p.row_counts[group], p.rows));
 
@@ -65,6 +63,10 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
       const uint64_t atom = uint64_t{sector_row / tile::kAtomSectors} * atoms_k + atom_k + i;
       p.scales[atom * tile::kAtomBytes + sector_row % tile::kAtomSectors * tile::kSectorBytes + lane] = quantized.scale;
     };
+    const auto scale_of = [&] {
+      const float given = p.global_scale != nullptr ? p.global_scale[group * p.global_scale_stride] : 1.f;
+      return math::nvfp4_scale(p.is_reciprocal != 0 ? __frcp_rn(given) : given);
+    };
     constexpr int kInputs = kSiluMul ? 2 : 1;  // gate and up, or x
     const auto load = [&](uint32_t atom, bool aligned, uint32_t (&words)[kInputs][kWords]) {
       const Storage* x = source + atom * tile::kAtomBlocks * math::kNvfp4Block;
@@ -75,24 +77,21 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
       if constexpr (kSiluMul) silu_mul<Element>(words[0], words[1]);
       return math::quantize_nvfp4_block<Element>(words[0], of_all);
     };
-    // A warp whose blocks all exist and count, as most do, asks that once, and divides by a usual scale without a call.
+    // A warp whose blocks all exist and count, as most do, asks that once.
     if (p.is_aligned != 0 && first_row + tile::sector_row(0, 31) < count &&
         (atom_k + p.atoms_of_unit) * tile::kAtomBlocks <= blocks) {
       uint32_t words[kAtoms][kInputs][kWords];
       for (uint32_t i = 0; i < kAtoms; ++i) {
         if (i == 0 || i < p.atoms_of_unit) load(i, true, words[i]);
       }
-      if (!scale.is_usual() || p.global_scale_stride != 0) {
-        scale = math::nvfp4_scale(p.is_reciprocal != 0 ? math::reciprocal(given_scale) : given_scale);
-      }
-      if (scale.is_usual()) {
+      // Not before x is asked for: either takes 0.7 us from DRAM.
+      if (!scale.is_usual() || p.global_scale_stride != 0) scale = scale_of();
 #pragma unroll  // words stay in registers
-        for (uint32_t i = 0; i < kAtoms; ++i) {
-          if (i != 0 && i == p.atoms_of_unit) break;
-          store(i, quantize(words[i], scale), true);
-        }
-        continue;
+      for (uint32_t i = 0; i < kAtoms; ++i) {
+        if (i != 0 && i == p.atoms_of_unit) break;
+        store(i, quantize(words[i], scale), true);
       }
+      continue;
     }
 #pragma unroll 1
     for (uint32_t i = 0; i < p.atoms_of_unit && atom_k + i < atoms_k; ++i) {
@@ -101,8 +100,7 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
       if (exists && row < count) {
         uint32_t words[kInputs][kWords];
         load(i, p.is_aligned != 0, words);
-        const float gs = p.is_reciprocal != 0 ? __frcp_rn(given_scale) : given_scale;
-        quantized = quantize(words, math::nvfp4_scale(gs));
+        quantized = quantize(words, scale_of());
       }
       store(i, quantized, exists);
     }
