@@ -9,9 +9,10 @@
 //   groups take stages in turn, a warp has a chunk of its group's stages
 //   then a warpgroup: of three warps a lane copies weights, their scales, tokens; the last one finishes segments of
 //   narrow tiles, or tells other blocks of stored parts of wide ones
+//   tokens of 16 bits: the math warps quantise them first (nvfp4_gemm_skinny_tokens.cuh), and nobody copies tokens
 //
-//      weights [rows, 64] --TMA-->  smem --ldmatrix--> A operand --.
-//      tokens  [<=32, 64] -TMA-->  smem --ldmatrix--> B operand ---+--> f32 [32 or 64 rows][tokens] a warp --> smem
+//      weights [rows, 64] --TMA--> smem --ldmatrix--> A operand --.
+//      tokens  [<=32, 64] -TMA--> smem --ldmatrix--> B operand ---+--> f32 [32 or 64 rows][tokens] a warp --> smem
 //      a segment is a whole tile:  smem --> C
 //      it is a part of one:        smem --> workspace --> the block that comes last sums in the order of k --> C
 //

@@ -23,13 +23,15 @@ struct StreamKWork {
   int32_t base = 0;          // units of such a block's part of the line; one more in the first `extra` of them
   int32_t extra = 0;
 
+  // Without shared tiles the line is empty; its parts are of one unit then, so that block_of divides by no zero.
   static constexpr StreamKWork of(int64_t tiles, int64_t shared_tiles, int64_t units, int64_t blocks) {
+    const bool shares = shared_tiles != 0;
     return {.whole_tiles = static_cast<int32_t>(tiles - shared_tiles),
             .shared_tiles = static_cast<int32_t>(shared_tiles),
             .units = math::Divisor::of(static_cast<uint32_t>(units)),
-            .blocks = static_cast<int32_t>(blocks),
-            .base = static_cast<int32_t>(shared_tiles * units / blocks),
-            .extra = static_cast<int32_t>(shared_tiles * units % blocks)};
+            .blocks = shares ? static_cast<int32_t>(blocks) : 1,
+            .base = shares ? static_cast<int32_t>(shared_tiles * units / blocks) : 1,
+            .extra = shares ? static_cast<int32_t>(shared_tiles * units % blocks) : 0};
   }
   constexpr int32_t tile_units() const { return static_cast<int32_t>(units.value); }
   // The shared tile, counted from 0, that the unit is of.

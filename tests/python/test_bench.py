@@ -24,6 +24,7 @@ from b12x.sim.library import library_path
         (["gemm", "--dtypes", "int8"], "'int8': want some of bfloat16,float16,float32"),
         (["gemm", "--gpu", "rtx-4090"], "invalid choice: 'rtx-4090'"),
         (["gemm", "--quick", "--full"], "not allowed with"),
+        (["linear", "--tokens", "x"], "'x': 'x' does not fit, want positive whole numbers"),
         (["quant", "--kinds", "plain,fp8"], "'fp8': want some of plain,silu_mul,amax,mxfp8"),
         (["quant", "--shapes", "1x2x3x4"], "want shapes, as in 512x4096,64x128x4096"),
         ([], "BENCH"),
@@ -42,6 +43,14 @@ def test_a_wrong_command_line_says_what_came_and_what_was_wanted(
     ("arguments", "words"),
     [
         (["gemm", "--gpu", "gb10", "--shapes", "12x64"], "shape 12x64: want N x K with N a multiple of 8 and K a mul"),
+        (
+            ["linear", "--gpu", "gb10", "--dtypes", "float32"],
+            "float32: want bfloat16 or float16, the type of the activ",
+        ),
+        (
+            ["linear", "--gpu", "gb10", "--shapes", "64x64", "--tokens", "9"],
+            "2 launches, and one is counted: fewer tok",
+        ),
         (["quant", "--gpu", "gb10", "--shapes", "4x24"], "shape 4x24: plain wants a multiple of 16 columns"),
         (["quant", "--gpu", "gb10", "--kinds", "amax", "--shapes", "2x4x32"], "shape 2x4x32: amax takes one matrix"),
         (["gemm", "--gpu", "gb10", "--plot", "x.pdf"], "--plot x.pdf: want a name that ends with .svg or .png"),
@@ -101,6 +110,19 @@ class TestOnTheSimulator:
         assert "136 x 320" in svg
         assert "from DRAM, cold" in svg
         assert "counted on the simulator" in svg
+
+    def test_a_gemm_that_quantises_reads_its_values_once(self, tmp_path: Path) -> None:
+        out, picture = tmp_path / "rows.json", tmp_path / "rows.svg"
+        arguments = ["linear", "--gpu", "gb10", "--shapes", "1536x320", "--tokens", "3", "--dtypes", "float16"]
+        assert main(["bench", *arguments, "--json", str(out), "--plot", str(picture)]) == 0
+        (row,) = json.loads(out.read_text())["rows"]
+        assert row["kernel"] == "b12x_nvfp4_gemm_skinny_quantize_m8_f16"
+        assert row["operand_bytes"] == row["weight_bytes"] + 3 * 320 * 2
+        assert row["dram_read_ratio"] < 1.01
+        # 48 tiles on 48 SMs: each block quantises all three rows, once.
+        assert row["l2_read_bytes"] >= row["weight_bytes"] + 48 * 3 * 320 * 2
+        assert row["mma_count"] == row["useful_mma_count"] == 1536 // 16 * 5
+        assert "1536 x 320" in picture.read_text()
 
     def test_quantisation(self, tmp_path: Path) -> None:
         out = tmp_path / "rows.json"

@@ -231,6 +231,10 @@ def test_explain_tells_the_choice_without_running(capsys) -> None:
         "    tiled 128x128  comes after the chosen one: 100 % of its MMAs, 133 % of its reads, tiles of 128 x 128 on",
     ):
         assert fact in text
+    assert main(["explain", "gemm", "4", "4096", "4096", "--a", "bfloat16"]) == 0
+    assert "gemm[b12x_nvfp4_gemm_skinny_quantize_m8_bf16 m=4" in capsys.readouterr().out
+    assert main(["explain", "gemm", "9", "4096", "4096", "--a", "float16", "--out", "float16"]) == 1
+    assert "takes at most 8 rows, m is 9" in capsys.readouterr().err
     assert main(["explain", "gemm", "0", "64", "64"]) == 0
     assert "m is 0: a call returns without a launch" in capsys.readouterr().out
     assert main(["explain", "gemm", "1", "12", "64"]) == 1

@@ -42,6 +42,20 @@ def _cold_and_warm(label: str, field: str, colour: str) -> tuple[Line, Line]:
     )
 
 
+_GEMM_COUNTERS = Kind(
+    "bytes that a GEMM reads against tokens, counted on the simulator",
+    "m",
+    "M, tokens",
+    "bytes",
+    "{n} x {k}",
+    (
+        Line("asked of L2", "l2_read_bytes", _OTHER),
+        Line("from DRAM, cold", "dram_read_cold_bytes", _OURS),
+        Line("from DRAM, warm", "dram_read_warm_bytes", _OURS, "--"),
+        Line("both operands once", "operand_bytes", _FLOOR, ":"),
+    ),
+)
+
 KINDS: dict[tuple[str, str], Kind] = {
     ("gemm", "time"): Kind(
         "time of a GEMM against tokens",
@@ -66,19 +80,20 @@ KINDS: dict[tuple[str, str], Kind] = {
             *_cold_and_warm("device copy", "copy_{}_gb_s", _PEER),
         ),
     ),
-    ("gemm", "counters"): Kind(
-        "bytes that a GEMM reads against tokens, counted on the simulator",
+    ("linear", "time"): Kind(
+        "time of quantising and multiplying against tokens",
         "m",
         "M, tokens",
-        "bytes",
+        "µs",
         "{n} x {k}",
         (
-            Line("asked of L2", "l2_read_bytes", _OTHER),
-            Line("from DRAM, cold", "dram_read_cold_bytes", _OURS),
-            Line("from DRAM, warm", "dram_read_warm_bytes", _OURS, "--"),
-            Line("both operands once", "operand_bytes", _FLOOR, ":"),
+            *_cold_and_warm("one launch", "b12x_{}_us", _OURS),
+            *_cold_and_warm("two launches", "two_launches_{}_us", _OTHER),
+            *_cold_and_warm("cuBLAS BF16", "cublas_bf16_{}_us", _PEER),
         ),
     ),
+    ("gemm", "counters"): _GEMM_COUNTERS,
+    ("linear", "counters"): _GEMM_COUNTERS,
     ("quant", "counters"): Kind(
         "bytes that quantisation moves against rows, counted on the simulator",
         "rows",

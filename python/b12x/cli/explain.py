@@ -100,6 +100,7 @@ def render(record: dict[str, Any]) -> str:
         lines = [chosen["plan"], "m is 0: a call returns without a launch", ""]
     lines += [f"  {name:14} {value}" for name, value in rows.items()]
     lines += ["", "candidates, the first that fits is taken:"]
+    width = max(14, *(len(candidate["name"]) for candidate in record["candidates"]))
     for candidate in record["candidates"]:
-        lines.append(f"  {'*' if candidate['chosen'] else ' '} {candidate['name']:14} {candidate['reason']}")
+        lines.append(f"  {'*' if candidate['chosen'] else ' '} {candidate['name']:{width}} {candidate['reason']}")
     return "\n".join(lines)

@@ -67,6 +67,10 @@ TEST_CASE("tiles that do not fill whole waves are cut along k, evenly, and each 
       if (block == work.first_block(tile + 1)) CHECK(work.slot(block, tile) != work.slot(block, tile + 1));
     }
   }
+  // Nothing shared: no block has a part, and asking whose a unit is divides by no zero.
+  const StreamKWork alone = StreamKWork::of(376, 0, 32, 188);
+  for (const int32_t block : {0, 1, 187, 188}) CHECK(alone.begin(block) == 0);
+  CHECK(alone.block_of(5) == 5);
   CHECK(Tiled::workspace_bytes(0, 188) == 0);
   CHECK(Tiled::workspace_bytes(65, 188) == 4096 + 2 * 188 * 65536);
 }
