@@ -1,8 +1,8 @@
 """Dense GEMM of FP4 operands: out[l, m, n] = alpha * sum over k of (a sa)[l, m, k] * (b sb)[l, n, k] + bias[n].
 
 `nvfp4_gemm` and `mxfp4_gemm` take a batch first, as PyTorch's functions do; `nvfp4_linear` quantises its activations, a
-few of them within the GEMM; `dense_gemm` is b12x 0.7.2's call, with the batch last. Sums are FP32 inside the tensor core; alpha and bias are applied in FP32 (as one fma); the result is rounded
-once, to nearest even.
+few of them within the GEMM; `dense_gemm` is b12x 0.7.2's call, with the batch last. Sums are FP32 inside the tensor
+core; alpha and bias are applied in FP32 (as one fma); the result is rounded once, to nearest even.
 """
 
 from __future__ import annotations

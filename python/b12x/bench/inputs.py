@@ -67,7 +67,7 @@ class Gemm:
 
 
 class Linear(Gemm):
-    """Activations in 16 bits, to be quantised with SCALE: in the GEMM where that can be, or always by `two_launches`."""
+    """Activations in 16 bits, quantised with SCALE: in the GEMM where that can be, or apart by `two_launches`."""
 
     def __init__(self, case: LinearCase, device: str) -> None:
         super().__init__(case, device)

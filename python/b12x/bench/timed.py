@@ -1,7 +1,8 @@
 """Rows of a GPU: times of ours beside what else one would run, in one run, in turn (b12x.bench.timing says how).
 
 In: a case. Out: a row. GEMM: cuBLAS in BF16 (torch.mm), and the floor, which reads our weights' bytes and does nothing.
-Linear: the quantiser and the GEMM as two launches, too. Quantisation: a device copy that moves as many bytes. Results are checked before they are timed.
+Linear: the quantiser and the GEMM as two launches, too. Quantisation: a device copy that moves as many bytes. Results
+are checked before they are timed.
 """
 
 from __future__ import annotations
