@@ -2,8 +2,9 @@
 
     python tests/kernels/large_tensors.py          some seconds, 20 GB of GPU memory
 
-Each product is computed whole, and held against FP64 in blocks of columns at the beginning, on either side of 2 GiB and at
-the end, for the first and the last rows. (On the simulator tests/kernels/test_gemm_streams.cpp does so with rows apart.)
+Each product is computed whole, and held against FP64 in blocks of columns at the beginning, on either side of 2 GiB and
+at the end, for the first and the last rows. (On the simulator tests/kernels/test_gemm_streams.cpp has rows as far
+apart.)
 """
 
 from __future__ import annotations
