@@ -1,10 +1,10 @@
 // nvfp4_gemm_skinny_tokens.cuh: where the math warps of the skinny GEMM find a chunk's tokens: in the stage, where TMA
 // has copied them, or among those that the block has quantised itself.
 //
-//   x [m, k], 16 bits --16-byte loads--> blocks of 16 --quantise--> packed [column of 256 k][token][128 bytes],
-//   swizzled
+//   x [m, k], 16 bits --16-byte loads--> blocks of 16 --quantise--> packed [column of 256 k][token][128 bytes]
 //                                                                   scales [chunk of 64 k][token][4]
-//   a thread takes a block at a time, while the first weights are on their way
+//   packed bytes lie as TMA's swizzle has them; a thread takes a block at a time, while the first weights are on their
+//   way
 //
 // The values and scales are those of nvfp4_quantize.cuh, bit for bit.
 #pragma once
