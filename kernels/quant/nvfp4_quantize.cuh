@@ -57,11 +57,12 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
 
     const auto* source = static_cast<const Storage*>(p.x) + group * p.x_group_stride + row * p.x_row_stride +
                          uint64_t{block} * math::kNvfp4Block;
+    uint8_t* scales = p.scales + (uint64_t{sector_row / tile::kAtomSectors} * atoms_k + atom_k) * tile::kAtomBytes +
+                      (sector_row % tile::kAtomSectors * tile::kSectorBytes + lane);
     const auto store = [&](uint32_t i, const math::Nvfp4Block& quantized, bool has_values) {
       const uint64_t at = (uint64_t{group} * rows + row) * blocks + block;
       if (has_values) reinterpret_cast<uint2*>(p.packed)[at + i * tile::kAtomBlocks] = quantized.packed;
-      const uint64_t atom = uint64_t{sector_row / tile::kAtomSectors} * atoms_k + atom_k + i;
-      p.scales[atom * tile::kAtomBytes + sector_row % tile::kAtomSectors * tile::kSectorBytes + lane] = quantized.scale;
+      scales[i * tile::kAtomBytes] = quantized.scale;
     };
     const auto scale_of = [&] {
       const float given = p.global_scale != nullptr ? p.global_scale[group * p.global_scale_stride] : 1.f;
@@ -84,8 +85,8 @@ B12X_DEVICE void nvfp4_quantize(const Nvfp4QuantizeParams& p) {
       for (uint32_t i = 0; i < kAtoms; ++i) {
         if (i == 0 || i < p.atoms_of_unit) load(i, true, words[i]);
       }
-      // Not before x is asked for: either takes 0.7 us from DRAM.
-      if (!scale.is_usual() || p.global_scale_stride != 0) scale = scale_of();
+      // Not before x is asked for: either takes 0.7 us from DRAM. SiLU has no register to keep it in.
+      if (kSiluMul || !scale.is_usual() || p.global_scale_stride != 0) scale = scale_of();
 #pragma unroll  // words stay in registers
       for (uint32_t i = 0; i < kAtoms; ++i) {
         if (i != 0 && i == p.atoms_of_unit) break;
