@@ -27,11 +27,11 @@ std::string_view entry_of(const Entries& entries, DType out) {
   return out == DType::kBf16 ? entries.bf16 : out == DType::kF16 ? entries.f16 : entries.f32;
 }
 
-void fill_common(GemmPlan& plan, const auto& traits, int64_t blocks) {
+void fill_common(GemmPlan& plan, const auto& traits, int64_t blocks, int64_t shared_bytes) {
   using Traits = std::remove_cvref_t<decltype(traits)>;
   plan.launch.grid[0] = static_cast<uint32_t>(blocks);
   plan.launch.block[0] = Traits::kThreads;
-  plan.launch.shared_bytes = sizeof(typename Traits::Smem);
+  plan.launch.shared_bytes = static_cast<uint32_t>(shared_bytes);
   plan.launch.overlaps_previous = true;
   plan.tile_n = Traits::kTileN;
   plan.tile_k = 2 * Traits::kRowBytes;
@@ -45,8 +45,7 @@ void fill_skinny(GemmPlan& plan, int64_t sms) {
   plan.tile_m = Traits::kTokens;
   plan.tiles = Traits::row_tiles(p.n) * p.l;
   const auto [blocks, shared_tiles, sharing_blocks] = Traits::divide(plan.tiles, Traits::chunks_of_k(p.k), sms);
-  fill_common(plan, Traits{}, blocks);
-  plan.launch.shared_bytes = static_cast<uint32_t>(Traits::shared_bytes(p.m, p.k));
+  fill_common(plan, Traits{}, blocks, Traits::shared_bytes(p.m, p.k));
   plan.shared_tiles = shared_tiles;
   plan.sharing_blocks = static_cast<int>(sharing_blocks);
   plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(shared_tiles, sharing_blocks));
@@ -59,7 +58,7 @@ void fill_tiled(GemmPlan& plan, int64_t sms) {
   plan.tile_m = Traits::kTileM;
   plan.tiles = Traits::row_tiles(p.m) * Traits::column_tiles(p.n) * p.l;
   const auto [blocks, shared_tiles] = Traits::divide(plan.tiles, Traits::stages(p.k), sms);
-  fill_common(plan, Traits{}, blocks);
+  fill_common(plan, Traits{}, blocks, sizeof(typename Traits::Smem));
   plan.shared_tiles = shared_tiles;
   plan.sharing_blocks = static_cast<int>(blocks);
   plan.workspace_bytes = static_cast<size_t>(Traits::workspace_bytes(shared_tiles, blocks));
