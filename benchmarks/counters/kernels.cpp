@@ -1,6 +1,7 @@
 // kernels.cpp: launches every NVFP4 kernel of the library a few times with fixed data, so that a profiler on a GPU and
 // the simulator count the same work:  counter_kernels [DRIVER], a driver as Device::open takes it. ncu_compare.py runs
 // it under both.
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -69,45 +70,40 @@ Nvfp4 quantize(int64_t rows, int64_t cols, DType dtype, QuantizeInput input, con
   return out;
 }
 
-void multiply(int64_t m, int64_t n, int64_t k, DType out_dtype, const Stream& stream) {
+// a, with its scales if it is packed, times `b`.
+void multiply(const GemmProblem& problem, const TensorView& a, const TensorView& a_scales, const Nvfp4& b,
+              const Stream& stream) {
   const Device& device = stream.device;
-  const Nvfp4 a = quantize(m, k, DType::kBf16, QuantizeInput::kPlain, stream);
-  const Nvfp4 b = quantize(n, k, DType::kBf16, QuantizeInput::kPlain, stream);
-  const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = out_dtype}, device.info());
+  const auto& [m, n, k] = std::array{problem.m, problem.n, problem.k};
+  const GemmPlan plan = plan_gemm(problem, device.info());
   load(plan, device);
-  const DeviceBuffer c(device, m * n * 2), workspace = scratch(plan.workspace_bytes, stream);
+  const DeviceBuffer c(device, m * n * bytes_of(problem.out_dtype)), workspace = scratch(plan.workspace_bytes, stream);
   run_gemm(plan,
-           {.a = view(a.packed, DType::kU8, device, {m, k / 2}),
-            .a_scales = view(a.scales, DType::kU8, device, {nvfp4_scale_bytes(m, k)}),
+           {.a = a,
+            .a_scales = a_scales,
             .b = view(b.packed, DType::kU8, device, {n, k / 2}),
             .b_scales = view(b.scales, DType::kU8, device, {nvfp4_scale_bytes(n, k)}),
             .alpha = {},
-            .out = view(c, out_dtype, device, {m, n})},
+            .out = view(c, problem.out_dtype, device, {m, n})},
            {workspace.data(), workspace.bytes()}, stream);
   check_status(stream);
   std::printf("%s\n", to_string(plan).c_str());
 }
 
-void quantize_and_multiply(int64_t m, int64_t n, int64_t k, DType dtype, const Stream& stream) {
-  const Device& device = stream.device;
+void multiply_packed(int64_t m, int64_t n, int64_t k, DType out_dtype, const Stream& stream) {
+  const Nvfp4 a = quantize(m, k, DType::kBf16, QuantizeInput::kPlain, stream);
   const Nvfp4 b = quantize(n, k, DType::kBf16, QuantizeInput::kPlain, stream);
-  const GemmPlan plan = plan_gemm({.m = m, .n = n, .k = k, .out_dtype = dtype, .a_dtype = dtype}, device.info());
-  load(plan, device);
+  multiply({.m = m, .n = n, .k = k, .out_dtype = out_dtype}, view(a.packed, DType::kU8, stream.device, {m, k / 2}),
+           view(a.scales, DType::kU8, stream.device, {nvfp4_scale_bytes(m, k)}), b, stream);
+}
+
+void quantize_and_multiply(int64_t m, int64_t n, int64_t k, DType dtype, const Stream& stream) {
+  const Nvfp4 b = quantize(n, k, DType::kBf16, QuantizeInput::kPlain, stream);
   const std::vector<uint8_t> values = numbers(m * k, dtype);
-  DeviceBuffer x(device, values.size());
+  DeviceBuffer x(stream.device, values.size());
   x.upload(values.data(), x.bytes());
-  const DeviceBuffer c(device, m * n * bytes_of(dtype));
-  const DeviceBuffer workspace = scratch(plan.workspace_bytes, stream);
-  run_gemm(plan,
-           {.a = view(x, dtype, device, {m, k}),
-            .a_scales = {},
-            .b = view(b.packed, DType::kU8, device, {n, k / 2}),
-            .b_scales = view(b.scales, DType::kU8, device, {nvfp4_scale_bytes(n, k)}),
-            .alpha = {},
-            .out = view(c, dtype, device, {m, n})},
-           {workspace.data(), workspace.bytes()}, stream);
-  check_status(stream);
-  std::printf("%s\n", to_string(plan).c_str());
+  multiply({.m = m, .n = n, .k = k, .out_dtype = dtype, .a_dtype = dtype}, view(x, dtype, stream.device, {m, k}), {}, b,
+           stream);
 }
 
 void run(const char* driver) {
@@ -117,10 +113,10 @@ void run(const char* driver) {
     quantize(256, 1024, dtype, QuantizeInput::kGateUp, stream);
   }
   for (const DType dtype : {DType::kBf16, DType::kF16}) {
-    multiply(8, 512, 1024, dtype, stream);
+    multiply_packed(8, 512, 1024, dtype, stream);
     quantize_and_multiply(8, 512, 1024, dtype, stream);
-    multiply(64, 512, 1024, dtype, stream);
-    multiply(256, 512, 1024, dtype, stream);
+    multiply_packed(64, 512, 1024, dtype, stream);
+    multiply_packed(256, 512, 1024, dtype, stream);
   }
 }
 

@@ -256,18 +256,13 @@ std::vector<Case> all_cases() {
   }
   for (const DType dtype : {DType::kBf16, DType::kF16}) {
     for (const auto& [n, k] : {Shape{136, 192}, {8, 64}, {264, 1152}}) {
-      for (const int64_t m : {1, 7, 16, 17, 32, 33, 64, 65, 128, 200}) {
+      const auto add = [&, n = n, k = k](const std::string& name, int64_t m, bool quantizes) {
         cases.push_back(
-            {std::string("gemm ") + name_of(dtype) + " m=" + std::to_string(m) + " n=" + std::to_string(n) +
-                 " k=" + std::to_string(k),
-             [=, n = n, k = k](const Device& device) { return run_gemm_case(device, dtype, m, n, k, false); }});
-      }
-      for (const int64_t m : {1, 7}) {
-        cases.push_back(
-            {std::string("gemm quantising ") + name_of(dtype) + " m=" + std::to_string(m) + " n=" + std::to_string(n) +
-                 " k=" + std::to_string(k),
-             [=, n = n, k = k](const Device& device) { return run_gemm_case(device, dtype, m, n, k, true); }});
-      }
+            {name + name_of(dtype) + " m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k),
+             [=](const Device& device) { return run_gemm_case(device, dtype, m, n, k, quantizes); }});
+      };
+      for (const int64_t m : {1, 7, 16, 17, 32, 33, 64, 65, 128, 200}) add("gemm ", m, false);
+      for (const int64_t m : {1, 7}) add("gemm quantising ", m, true);
     }
   }
   return cases;

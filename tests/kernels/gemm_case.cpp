@@ -119,8 +119,7 @@ struct DeviceOperand {
   TensorView scales_view;
 };
 
-// Values to be quantised, and what the reference makes of them. Blocks of zeros among others, of
-// magnitudes far apart.
+// Values to be quantised, and what the reference makes of them: blocks of magnitudes far apart, some of zeros.
 struct Values {
   Values(const Device& device, const GemmCase& c)
       : x(device, c.problem.a_dtype, 1, c.problem.m, c.problem.k, c.a_gap, 0) {

@@ -17,8 +17,8 @@ struct GemmCase {
   int64_t a_gap = 0, b_gap = 0, out_gap = 0;                    // elements between rows, multiples of 16, 16 and 8
   int64_t a_batch_gap = 0, b_batch_gap = 0, out_batch_gap = 0;  // and between batches, likewise
   int sm_count = 0;                                             // that the plan is made for; 0: the device's
-  float a_global_scale =
-      1.f;  // where problem.a_dtype is to be quantised; its reciprocal is passed if the problem says so
+  // Where problem.a_dtype is to be quantised. Its reciprocal is passed if the problem says so.
+  float a_global_scale = 1.f;
   const Workspace* workspace = nullptr;  // a cleared one that others use too; null: one of its own
 };
 std::string to_string(const GemmCase& c);
